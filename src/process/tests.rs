@@ -1,0 +1,172 @@
+use super::*;
+use crate::output::{Format, Style};
+
+/// Runs with a silent mouth; gives the error's code.
+fn talk(cmd: &Cmd, hear: impl FnMut(Stream, &str, &mut Input) -> Result<()>) -> Result<Ran, Code> {
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    Runner { out: &out, interrupt: &interrupt }.talk(cmd, hear).map_err(|error| error.code())
+}
+
+fn run(cmd: &Cmd) -> Result<Ran, Code> {
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    Runner { out: &out, interrupt: &interrupt }.run(cmd).map_err(|error| error.code())
+}
+
+fn sh(script: &str) -> Cmd {
+    Cmd::new("sh", ["-c", script])
+}
+
+#[test]
+fn exit_code_and_both_streams_come_back() {
+    let ran = run(&sh("echo out; echo err >&2; exit 3")).unwrap();
+    assert_eq!(ran, Ran { code: 3, stdout: "out\n".into(), stderr: "err\n".into() });
+    assert_eq!(run(&sh("kill -9 $$")).unwrap().code, 137);
+}
+
+#[test]
+fn all_lines_arrive_in_their_order_however_many_they_are() {
+    let mut heard = 0;
+    let ran = talk(&sh("i=0; while [ $i -lt 100000 ]; do echo $i; i=$((i + 1)); done"), |_, line, _| {
+        assert_eq!(line, heard.to_string());
+        heard += 1;
+        // Slower than the program that speaks.
+        if heard % 1000 == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    });
+    assert_eq!((heard, ran.unwrap().stdout.lines().count()), (100_000, 100_000));
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_stop_the_lines() {
+    let ran = run(&sh(r"printf 'a\377b\r\nlast'")).unwrap();
+    assert_eq!(ran.stdout, "a\u{fffd}b\nlast\n");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told() {
+    assert_eq!(run(&Cmd::new("no-such-program", [""])), Err(Code::ToolMissing));
+}
+
+#[test]
+fn a_deadline_ends_the_whole_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cmd = sh("sh -c 'echo $$ >inner; exec sleep 30' & wait").deadline(Duration::from_millis(300));
+    cmd.folder = Some(folder.path().to_owned());
+    let started = Instant::now();
+    assert_eq!(run(&cmd), Err(Code::TimedOut));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let inner = std::fs::read_to_string(folder.path().join("inner")).unwrap();
+    let ended = || {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", inner.trim())).unwrap_or_default();
+        // Gone, or dead and not yet collected by whoever inherited it.
+        state.is_empty() || state.contains(") Z ")
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !ended() {
+        assert!(Instant::now() < deadline, "the inner process lives on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_child_left_behind_that_holds_the_pipe_does_not_keep_us() {
+    let started = Instant::now();
+    let ran = run(&sh("sleep 5 & echo done")).unwrap();
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "done\n"));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_program_that_reads_to_the_end_gets_an_end() {
+    let ran = run(&Cmd::new("cat", ["-"]).deadline(Duration::from_secs(5))).unwrap();
+    assert_eq!(ran.stdout, "");
+    let ran = run(&sh("wc -c").input(vec![b'x'; 1 << 20]).deadline(Duration::from_secs(5))).unwrap();
+    assert_eq!(ran.stdout.trim(), "1048576");
+}
+
+#[test]
+fn a_program_that_never_reads_is_ended_by_its_deadline() {
+    let cmd = sh("sleep 30").input(vec![b'x'; 1 << 20]).deadline(Duration::from_millis(200));
+    assert_eq!(run(&cmd), Err(Code::TimedOut));
+}
+
+#[test]
+fn a_conversation_goes_both_ways_until_it_is_closed() {
+    let script = "echo ready; while read -r word; do echo \"heard $word\"; done; echo end";
+    let mut lines = vec![];
+    let ran = talk(&sh(script), |_, line, input| {
+        lines.push(line.to_owned());
+        match line {
+            "ready" => input.send("one\n"),
+            "heard one" => {
+                input.send("two\n");
+                input.close();
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    assert!(ran.unwrap().ok());
+    assert_eq!(lines, ["ready", "heard one", "heard two", "end"]);
+}
+
+#[test]
+fn an_error_of_the_listener_ends_the_program() {
+    let started = Instant::now();
+    let ended = talk(&sh("echo line; sleep 30"), |_, _, _| Err(Error::new(Code::Internal, "enough")));
+    assert_eq!(ended, Err(Code::Internal));
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_program_reads_what_another_one_writes() {
+    let cmd = Cmd::new("sh", ["-c", "cat; echo end"]).input("first\n").reading(sh("echo second; echo third"));
+    assert_eq!(run(&cmd).unwrap().stdout, "first\nsecond\nthird\nend\n");
+}
+
+#[test]
+fn a_source_is_ended_with_its_reader() {
+    let started = Instant::now();
+    assert!(run(&sh("exit 0").reading(sh("sleep 30"))).unwrap().ok());
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn output_goes_into_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    let runner = Runner { out: &out, interrupt: &interrupt };
+    let ran = runner.run_into(&sh("printf 'a\\0b'; echo err >&2"), File::create(&path).unwrap()).unwrap();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "err\n"));
+    assert_eq!(std::fs::read(path).unwrap(), b"a\0b");
+}
+
+#[test]
+fn the_environment_and_the_folder_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cmd = sh("pwd; echo $ANSWER").env("ANSWER", "42");
+    cmd.folder = Some(folder.path().canonicalize().unwrap());
+    let wanted = format!("{}\n42\n", folder.path().canonicalize().unwrap().display());
+    assert_eq!(run(&cmd).unwrap().stdout, wanted);
+}
+
+#[test]
+fn a_complaint_is_the_end_of_what_it_said() {
+    let text = (1..=20).map(|number| number.to_string()).collect::<Vec<_>>().join("\n\n");
+    let ran = Ran { code: 1, stdout: "out".into(), stderr: text };
+    assert!(ran.complaint().starts_with("6\n7\n") && ran.complaint().ends_with("20"));
+    assert_eq!(Ran { stderr: " \n".into(), ..ran }.complaint(), "out");
+}
+
+#[test]
+fn a_source_that_failed_is_the_readers_failure() {
+    let ran = run(&Cmd::new("cat", ["-"]).reading(sh("echo half; exit 4"))).unwrap();
+    assert_eq!((ran.code, ran.stdout.as_str()), (4, "half\n"));
+    assert!(ran.stderr.contains("sh, which should have given the data, ended with 4"), "{}", ran.stderr);
+}
