@@ -1,0 +1,135 @@
+//! The configuration: the user's JSON file, checked as a whole.
+//!
+//! The types in `model`, `provider` and `tracker` give the schema; the schema gives the check of a document's shape;
+//! the rules add what no single value can tell. All of them report into one list, so that one run shows everything.
+
+mod advice;
+mod document;
+mod files;
+mod formats;
+mod mask;
+mod model;
+mod name;
+mod problems;
+mod provider;
+mod rules;
+mod secret;
+mod shape;
+mod template;
+mod tracker;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use document::Document;
+pub use model::*;
+pub use name::EnvironmentName;
+use problems::Report;
+pub use problems::{Problem, Style};
+pub use provider::*;
+pub use secret::Secret;
+pub use template::template;
+pub use tracker::*;
+
+use crate::error::{Code, Error, Result};
+
+/// A configuration that can be deployed, and what its user should know about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; every path in it is absolute.
+    pub config: Config,
+    /// What deserves attention.
+    pub warnings: Vec<Problem>,
+    /// The warnings drawn with their source, for the terminal.
+    pub drawing: String,
+}
+
+/// Reads and checks a configuration file, and draws its problems in that style; relative paths in it start from the current folder.
+pub fn load(path: &Path, style: Style) -> Result<Loaded> {
+    let shown = path.display().to_string();
+    let unreadable =
+        || Error::new(Code::ConfigInvalid, format!("the configuration file `{shown}` cannot be read"));
+    let bytes = std::fs::read(path).map_err(|cause| {
+        let help = if path.is_dir() {
+            "this is a folder; name the JSON file in it"
+        } else {
+            "check the path; for a new file: torrust-tracker-deployer create template > my-env.json"
+        };
+        unreadable().why(cause).help(help)
+    })?;
+    let text = String::from_utf8(bytes).map_err(|cause| {
+        let valid = &cause.as_bytes()[..cause.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        unreadable().why(format!("line {line} is not UTF-8 text")).help("save the file as UTF-8")
+    })?;
+    let folder = std::env::current_dir()
+        .map_err(|cause| Error::new(Code::StorageFailed, "the current folder cannot be found").why(cause))?;
+    parse(&text, &shown, &folder, style)
+}
+
+/// Checks a configuration's text; relative paths in it start from `base`.
+pub fn parse(text: &str, file_name: &str, base: &Path, style: Style) -> Result<Loaded> {
+    // Some editors put an invisible mark before the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let schema = schema();
+    let (config, problems, is_json) = match Document::parse(text) {
+        Ok(document) => {
+            let (config, problems) = examine(&document, &schema, base);
+            (config, problems, true)
+        }
+        Err(problem) => (None, vec![problem], false),
+    };
+    let draw = |problems: &[Problem]| match problems {
+        [] => String::new(),
+        _ => problems::draw(style, problems, file_name, &mask::mask(text, &schema, is_json)),
+    };
+    match config {
+        Some(config) => Ok(Loaded { config, drawing: draw(&problems), warnings: problems }),
+        None => Err(refusal(file_name, &problems, draw(&problems))),
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of the configuration.
+pub fn schema() -> serde_json::Value {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<Config>()
+        .to_value()
+}
+
+/// Collects a document's problems in the order of their places; without an error among them there is a configuration.
+fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Option<Config>, Vec<Problem>) {
+    let mut report = Report { document, problems: vec![] };
+    shape::check(schema, &mut report);
+    for rule in rules::RULES.iter().chain(advice::RULES) {
+        rule(&mut report);
+    }
+    for rule in files::RULES {
+        rule(&mut report, base);
+    }
+    let mut problems = report.problems;
+    problems.sort_by_key(|problem| problem.span.start);
+    if problems.iter().any(|problem| !problem.warning) {
+        return (None, problems);
+    }
+    match serde_json::from_str::<Config>(document.text()) {
+        Ok(mut config) => {
+            files::make_absolute(&mut config, base);
+            (Some(config), problems)
+        }
+        Err(cause) => {
+            problems.push(Problem::unexpected(document.text(), &cause));
+            (None, problems)
+        }
+    }
+}
+
+fn refusal(file_name: &str, problems: &[Problem], drawing: String) -> Error {
+    let errors = problems.iter().filter(|problem| !problem.warning).count();
+    let count = if errors == 1 { "1 problem".to_owned() } else { format!("{errors} problems") };
+    Error::new(Code::ConfigInvalid, format!("the configuration `{file_name}` has {count}"))
+        .help("correct the file and run the same command again; every field is described by: torrust-tracker-deployer create schema")
+        .problems(problems.iter().map(Problem::to_json).collect(), drawing)
+}

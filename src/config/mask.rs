@@ -1,0 +1,168 @@
+//! Hides secrets in a text that is shown around a problem.
+//!
+//! The text may be broken JSON and its fields may be misspelt, so this reads words, not structure: a value is shown
+//! only where the field before it is known to hold no secret.
+
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
+/// The names of all fields, by whether they hold a secret.
+#[derive(Default)]
+struct Names<'s> {
+    plain: HashSet<&'s str>,
+    secret: HashSet<&'s str>,
+}
+
+impl Names<'_> {
+    fn is_plain(&self, name: &str) -> bool {
+        self.plain.contains(name) && !self.secret.contains(name)
+    }
+}
+
+/// The text with every value hidden that is, or may be, a secret; every byte keeps its place.
+pub fn mask(text: &str, schema: &Json, is_json: bool) -> String {
+    let mut names = Names::default();
+    names.collect(schema);
+    let mut masked = String::with_capacity(text.len());
+    if is_json {
+        mask_values(text, &names, &mut masked);
+    } else {
+        text.split_inclusive('\n').for_each(|line| mask_line(line, &names, &mut masked));
+    }
+    masked
+}
+
+/// In JSON a value belongs to the last name before it.
+fn mask_values(text: &str, names: &Names, masked: &mut String) {
+    let mut hidden = false;
+    for (token, rest) in tokens(text) {
+        let is_name = is_followed_by_colon(rest);
+        if is_name {
+            hidden = !names.is_plain(word(token));
+        }
+        push(masked, token, is_name || !hidden || is_open(token));
+    }
+}
+
+/// In broken JSON a missing quote can turn names and values around: a line that is not clearly made of plain fields
+/// shows nothing but names.
+fn mask_line(line: &str, names: &Names, masked: &mut String) {
+    let clear = is_clear(line, names);
+    for (token, _) in tokens(line) {
+        let is_name = names.plain.contains(word(token)) || names.secret.contains(word(token));
+        push(masked, token, clear || is_name || is_open(token));
+    }
+}
+
+/// Whether each value on a line stands right after the name of a plain field.
+fn is_clear(line: &str, names: &Names) -> bool {
+    let mut after_name = false;
+    let mut before = "";
+    for (token, rest) in tokens(line).filter(|(token, _)| !token.trim().is_empty()) {
+        let is_closed = token.len() > 1 && token.ends_with('"');
+        let fits = match token {
+            "{" | "}" | "[" | "]" | "," | ":" => true,
+            _ if token.starts_with('"') && is_followed_by_colon(rest) => {
+                after_name = names.is_plain(word(token));
+                after_name
+            }
+            _ => {
+                let is_value =
+                    token.starts_with('"') && is_closed || is_open(token) || token.parse::<f64>().is_ok();
+                std::mem::take(&mut after_name) && before == ":" && is_value
+            }
+        };
+        if !fits {
+            return false;
+        }
+        before = token;
+    }
+    true
+}
+
+fn push(masked: &mut String, token: &str, shown: bool) {
+    let quoted = token.strip_prefix('"');
+    let inner = quoted.map_or(token, |inner| inner.strip_suffix('"').unwrap_or(inner));
+    if shown || inner.is_empty() {
+        return masked.push_str(token);
+    }
+    let (head, tail) = (usize::from(quoted.is_some()), token.len() - inner.len());
+    masked.push_str(&token[..head]);
+    masked.push_str(&"*".repeat(inner.len()));
+    masked.push_str(&token[token.len() + head - tail..]);
+}
+
+fn word(token: &str) -> &str {
+    token.trim_matches('"')
+}
+
+fn is_followed_by_colon(rest: &str) -> bool {
+    rest.trim_start().starts_with(':')
+}
+
+/// The tokens of a text, each with what follows it.
+fn tokens(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let token = next_token(rest)?;
+        rest = &rest[token.len()..];
+        Some((token, rest))
+    })
+}
+
+/// Marks and words that tell nothing.
+fn is_open(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_whitespace() || "{}[]:,".contains(c))
+        || ["true", "false", "null", "\"\""].contains(&token)
+}
+
+/// The next text in quotes (to the end of its line, if it is never closed), mark, run of blanks or other word.
+fn next_token(text: &str) -> Option<&str> {
+    let first = text.chars().next()?;
+    let mark = |c: char| c.is_whitespace() || "{}[]:,\"".contains(c);
+    let length = match first {
+        '"' => quoted_length(text),
+        _ if first.is_whitespace() => text.find(|c: char| !c.is_whitespace()).unwrap_or(text.len()),
+        _ if mark(first) => 1,
+        _ => text.find(mark).unwrap_or(text.len()),
+    };
+    Some(&text[..length])
+}
+
+fn quoted_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (index, c) in text.char_indices().skip(1) {
+        match c {
+            '\n' => return index,
+            '"' if !escaped => return index + 1,
+            _ => escaped = c == '\\' && !escaped,
+        }
+    }
+    text.len()
+}
+
+impl<'s> Names<'s> {
+    /// Reads the names out of the schema.
+    fn collect(&mut self, schema: &'s Json) {
+        match schema {
+            Json::Object(keywords) => {
+                if let Some(Json::Object(properties)) = keywords.get("properties") {
+                    for (name, property) in properties {
+                        let names = if holds_secret(property) { &mut self.secret } else { &mut self.plain };
+                        names.insert(name);
+                    }
+                }
+                keywords.values().for_each(|inner| self.collect(inner));
+            }
+            Json::Array(items) => items.iter().for_each(|inner| self.collect(inner)),
+            _ => {}
+        }
+    }
+}
+
+fn holds_secret(property: &Json) -> bool {
+    let refers = |schema: &Json| schema.get("$ref").is_some_and(|name| name == "#/$defs/Secret");
+    let variants = property.get("anyOf").and_then(Json::as_array);
+    refers(property) || variants.is_some_and(|variants| variants.iter().any(refers))
+}

@@ -1,0 +1,303 @@
+//! The rules that look at more than one value.
+//!
+//! They read the document and not the types, so that a broken field elsewhere hides none of their findings; what is
+//! missing or of a wrong type counts as absent here, since the check of the shape has reported it.
+
+use std::net::SocketAddr;
+
+use super::problems::Report;
+
+/// Every rule; each notes what it finds.
+pub const RULES: &[fn(&mut Report)] = &[
+    has_a_tracker,
+    tls_proxy_has_what_it_needs,
+    http_trackers_agree,
+    ports_are_unique,
+    domains_are_unique,
+    grafana_has_prometheus,
+    authority_fits,
+    https_is_used,
+    domains_can_be_certified,
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// A service that users reach: what the rules need to know of it.
+struct Service {
+    path: String,
+    /// Where it listens in the tracker's container; Grafana has its own.
+    address: Option<SocketAddr>,
+    domain: Option<String>,
+    tls: bool,
+    protocol: Protocol,
+}
+
+impl Service {
+    fn read(report: &Report, path: String, protocol: Protocol) -> Self {
+        let document = report.document;
+        let text = |field: &str| document.string(&format!("{path}.{field}"));
+        Self {
+            address: text("bind_address").and_then(|text| text.parse().ok()),
+            domain: text("domain").map(str::to_ascii_lowercase),
+            tls: protocol == Protocol::Tcp && document.is_true(&format!("{path}.use_tls_proxy")),
+            protocol,
+            path,
+        }
+    }
+
+    fn field(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    fn on_loopback(&self) -> bool {
+        self.address.is_some_and(|address| address.ip().is_loopback())
+    }
+}
+
+fn services(report: &Report) -> Vec<Service> {
+    let document = report.document;
+    let listed = |list: &'static str, protocol| {
+        let paths = (0..document.count(list)).map(move |index| format!("{list}[{index}]"));
+        paths.map(move |path| Service::read(report, path, protocol))
+    };
+    let single = |path: &str| Service::read(report, path.to_owned(), Protocol::Tcp);
+    let mut health = single("tracker.health_check_api");
+    if !document.has("tracker.health_check_api.bind_address") {
+        health.address = Some(super::HealthCheckApi::default().bind_address);
+    }
+    let mut all: Vec<Service> = listed("tracker.udp_trackers", Protocol::Udp).collect();
+    all.extend(listed("tracker.http_trackers", Protocol::Tcp));
+    all.extend([single("tracker.http_api"), health]);
+    if document.has("grafana") {
+        all.push(single("grafana"));
+    }
+    all
+}
+
+fn proxied(report: &Report) -> Vec<Service> {
+    services(report).into_iter().filter(|service| service.tls).collect()
+}
+
+fn has_a_tracker(report: &mut Report) {
+    let lists = ["tracker.udp_trackers", "tracker.http_trackers"];
+    if lists.iter().all(|list| report.document.has(list) && report.document.count(list) == 0) {
+        report.error(
+            lists[0],
+            "there is no tracker, neither UDP nor HTTP",
+            "add one: \"udp_trackers\": [{ \"bind_address\": \"0.0.0.0:6969\" }]",
+        );
+    }
+}
+
+fn tls_proxy_has_what_it_needs(report: &mut Report) {
+    let services = proxied(report);
+    for service in &services {
+        let flag = service.field("use_tls_proxy");
+        if !report.document.has(&service.field("domain")) {
+            report.error(
+                &flag,
+                "the TLS proxy needs a `domain` to serve this under",
+                "add \"domain\": \"NAME.example.com\" beside it, a name that points to the host",
+            );
+        }
+        if service.on_loopback() {
+            let port = service.address.map_or(0, |address| address.port());
+            report.error(
+                &flag,
+                "the TLS proxy runs in another container and cannot reach a loopback address",
+                format!(
+                    "set {} to \"0.0.0.0:{port}\"; the port is not published",
+                    service.field("bind_address")
+                ),
+            );
+        }
+    }
+    if let (Some(first), false) = (services.first(), report.document.has("https")) {
+        report.error(
+            &first.field("use_tls_proxy"),
+            "`use_tls_proxy` needs the section `https`",
+            "add \"https\": { \"admin_email\": \"admin@example.com\" } at the outermost level, with your address",
+        );
+    }
+}
+
+fn http_trackers_agree(report: &mut Report) {
+    let trackers: Vec<Service> = services(report)
+        .into_iter()
+        .filter(|service| service.path.starts_with("tracker.http_trackers"))
+        .collect();
+    let Some((first, rest)) = trackers.split_first() else { return };
+    if let Some(other) = rest.iter().find(|other| other.tls != first.tls) {
+        let (with, without) = if first.tls { (first, other) } else { (other, first) };
+        report.error(
+            &other.field("use_tls_proxy"),
+            format!(
+                "{} is behind the TLS proxy, {} is not; the tracker has one setting for all",
+                with.path, without.path
+            ),
+            "give all HTTP trackers the same `use_tls_proxy`",
+        );
+    }
+}
+
+/// A port that something takes, in the tracker's container, on the host or in both.
+struct Claim {
+    path: String,
+    owner: String,
+    port: u16,
+    protocol: Protocol,
+    in_tracker: bool,
+    on_host: bool,
+}
+
+impl Claim {
+    fn of_stack(path: &str, owner: &str, port: u16, protocol: Protocol) -> Self {
+        Self { path: path.into(), owner: owner.into(), port, protocol, in_tracker: false, on_host: true }
+    }
+
+    fn collides_with(&self, other: &Self) -> bool {
+        let together = (self.in_tracker && other.in_tracker) || (self.on_host && other.on_host);
+        together && self.port == other.port && self.protocol == other.protocol
+    }
+}
+
+/// The ports of the host that are taken by something else than the tracker.
+fn claims_of_the_stack(report: &Report) -> Vec<Claim> {
+    let document = report.document;
+    let ssh_port =
+        document.find("ssh_credentials.port").and_then(|port| port.as_number_lit()?.value.parse().ok());
+    let mut claims =
+        vec![Claim::of_stack("ssh_credentials.port", "SSH", ssh_port.unwrap_or(22), Protocol::Tcp)];
+    if ssh_port.is_some_and(|port| port != 22) {
+        // A port mapping may stand in front: then sshd itself still has 22.
+        claims.push(Claim::of_stack("ssh_credentials", "SSH on the host itself", 22, Protocol::Tcp));
+    }
+    if document.has("https") && !proxied(report).is_empty() {
+        claims.push(Claim::of_stack("https", "the TLS proxy", 80, Protocol::Tcp));
+        claims.push(Claim::of_stack("https", "the TLS proxy", 443, Protocol::Tcp));
+        claims.push(Claim::of_stack("https", "the TLS proxy's HTTP/3", 443, Protocol::Udp));
+    }
+    if document.has("grafana") && !document.is_true("grafana.use_tls_proxy") {
+        claims.push(Claim::of_stack("grafana", "Grafana", 3000, Protocol::Tcp));
+    }
+    if document.has("prometheus") {
+        claims.push(Claim::of_stack("prometheus", "Prometheus", 9090, Protocol::Tcp));
+    }
+    claims
+}
+
+fn ports_are_unique(report: &mut Report) {
+    let mut taken = claims_of_the_stack(report);
+    for service in services(report) {
+        let Some(address) = service.address else { continue };
+        let claim = Claim {
+            path: service.field("bind_address"),
+            owner: service.path.clone(),
+            port: address.port(),
+            protocol: service.protocol,
+            in_tracker: true,
+            on_host: !service.tls && !service.on_loopback(),
+        };
+        if let Some(other) = taken.iter().find(|other| other.collides_with(&claim)) {
+            let protocol = if claim.protocol == Protocol::Tcp { "TCP" } else { "UDP" };
+            let what = format!("{protocol} port {} is taken by {}", claim.port, other.owner);
+            // Where a default collides with a port that the user wrote, the user's line is the one to show.
+            let path = if report.document.has(&claim.path) { &claim.path } else { &other.path };
+            report.error(path, what, "choose a port that nothing else uses");
+        }
+        taken.push(claim);
+    }
+}
+
+fn domains_are_unique(report: &mut Report) {
+    let services = services(report);
+    for (index, service) in services.iter().enumerate() {
+        let Some(domain) = &service.domain else { continue };
+        if let Some(first) = services[..index].iter().find(|earlier| earlier.domain.as_ref() == Some(domain))
+        {
+            report.error(
+                &service.field("domain"),
+                format!("{} has the domain `{domain}` already", first.path),
+                "give each service a name of its own; several names may point to one host",
+            );
+        }
+    }
+}
+
+fn grafana_has_prometheus(report: &mut Report) {
+    if report.document.has("grafana") && !report.document.has("prometheus") {
+        report.error(
+            "grafana",
+            "Grafana draws what Prometheus collects, and there is no `prometheus`",
+            "add \"prometheus\": {} at the outermost level, or remove `grafana`",
+        );
+    }
+}
+
+fn authority_fits(report: &mut Report) {
+    let document = report.document;
+    let authority = document.string("https.ca").unwrap_or("letsencrypt").to_owned();
+    if document.has("https.ca_root") && !authority.starts_with("https://") {
+        report.error(
+            "https.ca_root",
+            format!("a root certificate belongs to an ACME directory, and `ca` is \"{authority}\""),
+            "set `ca` to the https:// address of the directory, or remove `ca_root`",
+        );
+    }
+    if document.is_true("https.use_staging") && authority != "letsencrypt" {
+        report.error(
+            "https.use_staging",
+            format!("only Let's Encrypt has a staging service, and `ca` is \"{authority}\""),
+            "remove one of the two",
+        );
+    }
+}
+
+fn https_is_used(report: &mut Report) {
+    if report.document.has("https") && proxied(report).is_empty() {
+        report.warning(
+            "https",
+            "no service is behind the TLS proxy, so this section has no effect",
+            "add \"use_tls_proxy\": true and a `domain` to each service that is to have TLS",
+        );
+    }
+}
+
+/// Names that no public authority certifies: reserved ones, and those without a dot.
+fn domains_can_be_certified(report: &mut Report) {
+    const RESERVED: &[&str] = &[
+        "local",
+        "lan",
+        "internal",
+        "home",
+        "test",
+        "localhost",
+        "invalid",
+        "example",
+        "example.com",
+        "example.net",
+        "example.org",
+    ];
+    if report.document.string("https.ca").is_some_and(|authority| authority != "letsencrypt") {
+        return;
+    }
+    let reserved = |domain: &str| {
+        !domain.contains('.')
+            || RESERVED.iter().any(|name| {
+                domain.strip_suffix(name).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+            })
+    };
+    for service in proxied(report) {
+        if let Some(domain) = service.domain.as_deref().filter(|domain| reserved(domain)) {
+            report.warning(
+                &service.field("domain"),
+                format!("Let's Encrypt gives no certificate for `{domain}`: it is no public name"),
+                "use a name of your own in public DNS, or \"ca\": \"internal\" in `https` for a try-out",
+            );
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Files that are not what they should be: keys, and the configuration file itself.
+
+use super::*;
+
+#[test]
+fn key_files() {
+    let folder = folder();
+    let problems_with = |private: &str, public: &str| {
+        let mut document = valid("minimal.json");
+        document["ssh_credentials"] = json!({"private_key_path": private, "public_key_path": public});
+        let text = document.to_string();
+        let parsed = Document::parse(&text).unwrap_or_else(|problem| panic!("{problem:?}"));
+        let problems = examine(&parsed, &schema(), folder.path()).1;
+        problems
+            .iter()
+            .map(|problem| [&problem.what, "; ", problem.fix.as_deref().unwrap()].concat())
+            .collect::<String>()
+    };
+    let write = |name: &str, text: &str, mode: u32| {
+        fs::write(folder.path().join(name), text).unwrap();
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("open", "-----BEGIN RSA PRIVATE KEY-----\n", 0o644);
+    write("putty", "PuTTY-User-Key-File-3: ssh-ed25519\n", 0o600);
+    write("two.pub", "ssh-rsa AAAA x\nssh-rsa AAAA y\n", 0o644);
+    let (private, public) = ("id_ed25519", "id_ed25519.pub");
+    assert_eq!(problems_with(private, public), "");
+    let cases = [
+        (
+            problems_with("none", public),
+            "no such file or directory; correct the path, or make a key: ssh-keygen -t ed25519 -f none",
+        ),
+        (problems_with("open", public), "chmod 600 open"),
+        (problems_with("putty", public), "puttygen"),
+        (problems_with(public, public), "this is a public key"),
+        (problems_with("root.pem", public), "no private SSH key"),
+        (problems_with(".", public), "it is no file"),
+        (problems_with(private, "none.pub"), "ssh-keygen -y -f id_ed25519 > none.pub"),
+        (problems_with(private, private), "no public SSH key of one line"),
+        (problems_with(private, "two.pub"), "no public SSH key of one line"),
+    ];
+    for (said, expected) in cases {
+        assert!(said.contains(expected), "{said}\n{expected}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = folder();
+    let refused = |name: &str, bytes: Option<&[u8]>| {
+        let path = folder.path().join(name);
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+        }
+        let error = load(&path, Style::default()).unwrap_err();
+        assert_eq!(error.code(), Code::ConfigInvalid);
+        format!("{} {} {}", error.message(), error.causes().join(" "), error.helps().join(" "))
+    };
+    assert!(refused("none.json", None).contains("create template"));
+    assert!(refused("", None).contains("this is a folder"));
+    assert!(refused("latin1.json", Some(b"{\n\"\xfc\": 1}")).contains("line 2 is not UTF-8"));
+    assert!(refused("utf16.json", Some(b"\xff\xfe{\0")).contains("line 1 is not UTF-8"));
+}
+
+#[test]
+fn a_mark_before_the_text_is_no_problem() {
+    let text = format!("\u{feff}{}", valid("minimal.json"));
+    assert!(parse(&text, "x.json", folder().path()).is_ok());
+}
+
+#[test]
+fn what_only_a_strict_reader_refuses() {
+    let text = serde_json::to_string_pretty(&valid("older-core.json")).unwrap();
+    let cases = [("\"port\": 22", "\"port\": 022"), ("\"tracker.db\"", "\"tracker\u{1}.db\"")];
+    for (good, bad) in cases {
+        let error = parse(&text.replace(good, bad), "x.json", folder().path()).unwrap_err();
+        assert!(error.drawing().contains("×"), "{bad}: {}", error.drawing());
+    }
+}
