@@ -1,0 +1,380 @@
+//! `data/<env>/`: the environment's file, its lock and its history.
+
+mod history;
+mod lock;
+mod removal;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, EnvironmentName};
+use crate::error::{Code, Error, Result};
+use crate::output::shown_path;
+use crate::state::{Attempt, Stage};
+
+use history::Record;
+pub use history::StepTime;
+pub use lock::Lock;
+
+const FILE: &str = "environment.json";
+/// The state before the last change, for the day when the file is damaged from outside.
+const PREVIOUS: &str = "environment.previous.json";
+
+/// All that is known about an environment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    /// The name; also the folder's.
+    pub name: EnvironmentName,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub modified: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+    /// A command that began and did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// The host, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
+    /// What was chosen on the command line and holds for later commands too.
+    #[serde(default)]
+    pub choices: Choices,
+    /// The configuration; secrets stay references where they were.
+    pub config: Config,
+}
+
+/// Where the host came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Made by this program: `destroy` removes it.
+    Created,
+    /// It was there before: never removed.
+    Registered,
+}
+
+/// A host and the way to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "a host key is called that")]
+pub struct Host {
+    /// Where the host came from.
+    pub origin: Origin,
+    /// Address or name that we connect to.
+    pub address: String,
+    /// Its IPv6 address, where it has one that can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_v6: Option<String>,
+    /// The SSH port that we connect to.
+    pub port: u16,
+    /// Fingerprint of the host key stored at first contact.
+    #[serde(default)]
+    pub host_key: String,
+    /// Operating system and architecture, as the host says them.
+    #[serde(default)]
+    pub system: String,
+}
+
+/// Choices made by options; an option that is given again replaces the choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// `configure --configure-firewall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<bool>,
+    /// `configure --install-monitoring`.
+    #[serde(default)]
+    pub monitoring: bool,
+    /// `release --image-tag`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+    /// `release --config`: the user's own tracker.toml, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracker_toml: Option<String>,
+    /// `create NAME --template`: the folder with the user's copies of templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<PathBuf>,
+}
+
+impl Environment {
+    /// A new environment from a checked configuration.
+    #[must_use]
+    pub fn new(config: Config, choices: Choices) -> Self {
+        let now = Timestamp::now();
+        let name = config.environment.name.clone();
+        Self {
+            name,
+            created: now,
+            modified: now,
+            stage: Stage::Created,
+            attempt: None,
+            host: None,
+            choices,
+            config,
+        }
+    }
+
+    /// The host, when there is one.
+    ///
+    /// # Errors
+    /// `state_refused` before `provision` or `register`.
+    pub fn host(&self) -> Result<&Host> {
+        self.host.as_ref().ok_or_else(|| {
+            Error::new(Code::StateRefused, format!("{} has no host yet", self.name))
+                .help(format!("make one: torrust-tracker-deployer provision {}", self.name))
+        })
+    }
+}
+
+/// The folder with one folder per environment.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store in this folder; nothing is touched yet.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The environment's folder.
+    #[must_use]
+    pub fn folder(&self, name: &EnvironmentName) -> PathBuf {
+        self.root.join(name.as_str())
+    }
+
+    /// Whether an environment of this name is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn exists(&self, name: &EnvironmentName) -> Result<bool> {
+        let file = self.folder(name).join(FILE);
+        file.try_exists().map_err(|error| unreadable(&file, &error))
+    }
+
+    /// Reads an environment.
+    ///
+    /// # Errors
+    /// There is none of this name, or its file cannot be read as one.
+    pub fn load(&self, name: &EnvironmentName) -> Result<Environment> {
+        let file = self.folder(name).join(FILE);
+        match fs::read(&file) {
+            Ok(bytes) => {
+                let env: Environment =
+                    serde_json::from_slice(&bytes).map_err(|error| damaged(&file, &error))?;
+                if env.name == *name { Ok(env) } else { Err(of_another(name, &file, &env.name)) }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.not_found(name)),
+            Err(error) => Err(unreadable(&file, &error)),
+        }
+    }
+
+    /// Writes an environment so that a crash leaves either the old file or the new one.
+    ///
+    /// # Errors
+    /// When the folder cannot be written: read-only, full, not ours.
+    pub fn save(&self, environment: &mut Environment) -> Result<()> {
+        environment.modified = Timestamp::now();
+        let folder = self.folder(&environment.name);
+        let text = serde_json::to_vec_pretty(environment)
+            .map_err(|error| Error::new(Code::Internal, "cannot write the environment as JSON").why(error))?;
+        replace(&folder, &text).map_err(|error| {
+            unwritable(&folder, &error)
+                .help("the last change of state is not stored; the same command works once this is mended")
+        })
+    }
+
+    /// Makes the environment's folder, for its owner only, and takes its lock.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or another command is at work.
+    pub fn lock_new(&self, name: &EnvironmentName, command: &str) -> Result<Lock> {
+        let folder = self.folder(name);
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| untouched(&folder, &error))?;
+        Lock::take(&folder, name, command)
+    }
+
+    /// Takes the lock of an environment that exists.
+    ///
+    /// # Errors
+    /// There is none of this name, or another command is at work on it.
+    pub fn lock(&self, name: &EnvironmentName, command: &str) -> Result<Lock> {
+        if !self.exists(name)? {
+            return Err(self.not_found(name));
+        }
+        Lock::take(&self.folder(name), name, command)
+    }
+
+    /// Whether a command is at work on the environment right now.
+    #[must_use]
+    pub fn at_work(&self, name: &EnvironmentName) -> bool {
+        lock::is_held(&self.folder(name))
+    }
+
+    /// Adds a command that ends now to the environment's history: `failure` says why, when it did not end well.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(
+        &self,
+        name: &EnvironmentName,
+        command: &str,
+        began: Timestamp,
+        failure: Option<Code>,
+        steps: &[StepTime],
+    ) -> Result<()> {
+        let folder = self.folder(name);
+        let record = Record::new(command, began, failure, steps);
+        record.append(&folder).map_err(|error| {
+            let truth = match failure {
+                None => format!("{command} itself is done, and its state is saved"),
+                Some(code) => format!("{command} had failed before with {}", code.word()),
+            };
+            unwritable(&folder, &error).help(format!("{truth}; only its line in history.jsonl is missing"))
+        })
+    }
+
+    /// The names of all folders with an environment, sorted.
+    ///
+    /// # Errors
+    /// When the store's folder is there but cannot be read.
+    pub fn names(&self) -> Result<Vec<EnvironmentName>> {
+        let entries = self.entries()?;
+        let mut names: Vec<EnvironmentName> =
+            entries.iter().filter_map(|entry| entry.to_str()?.parse().ok()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What lies in the store's folder.
+    fn entries(&self) -> Result<Vec<OsString>> {
+        let read = fs::read_dir(&self.root)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect());
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+            read => read.map_err(|error| unreadable(&self.root, &error)),
+        }
+    }
+
+    /// The bytes of an environment's file, for a reader that wants only a part of them; `buffer` serves many calls.
+    /// None when there is no file.
+    ///
+    /// # Errors
+    /// When it is there but cannot be read.
+    pub fn read_raw<'b>(&self, name: &EnvironmentName, buffer: &'b mut Vec<u8>) -> Result<Option<&'b [u8]>> {
+        let file = self.folder(name).join(FILE);
+        match read_whole(&file, buffer) {
+            Ok(length) => Ok(Some(&buffer[..length])),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(&file, &error)),
+        }
+    }
+
+    fn not_found(&self, name: &EnvironmentName) -> Error {
+        let error = Error::new(Code::EnvironmentNotFound, format!("there is no environment {name}"))
+            .why(format!("looked in {}", self.root.display()));
+        let names = self.names().unwrap_or_default();
+        let near = names.iter().max_by(|a, b| {
+            let likeness = |other: &EnvironmentName| strsim::jaro_winkler(name.as_str(), other.as_str());
+            likeness(a).total_cmp(&likeness(b))
+        });
+        match near {
+            Some(near) if strsim::jaro_winkler(name.as_str(), near.as_str()) > 0.8 => {
+                error.help(format!("did you mean {near}?"))
+            }
+            _ => error
+                .help("see what there is: torrust-tracker-deployer list")
+                .help(format!("or create it: torrust-tracker-deployer create {name}")),
+        }
+    }
+}
+
+/// `fs::read` with half the system calls, which count when thousands of files are listed: its question for the size
+/// and its last read are left out, as a read that leaves room in the buffer has met the end of the file.
+fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut file = fs::File::open(path)?;
+    let mut length = 0;
+    loop {
+        if length == buffer.len() {
+            buffer.resize((length * 2).max(16 * 1024), 0);
+        }
+        let asked = buffer.len() - length;
+        let read = file.read(&mut buffer[length..])?;
+        length += read;
+        if read < asked {
+            return Ok(length);
+        }
+    }
+}
+
+fn replace(folder: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    let (target, previous) = (folder.join(FILE), folder.join(PREVIOUS));
+    if target.exists() {
+        let _ = fs::remove_file(&previous);
+        fs::hard_link(&target, &previous)?;
+    }
+    file.persist(target).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+fn damaged(file: &Path, error: &serde_json::Error) -> Error {
+    let previous = file.with_file_name(PREVIOUS);
+    let damaged = Error::new(Code::StateDamaged, format!("{} is damaged", file.display())).why(error);
+    if previous.exists() {
+        damaged
+            .help(format!(
+                "put the state before the last change back: cp {} {}",
+                shown_path(&previous),
+                shown_path(file)
+            ))
+            .help("then repeat the command; every step may be run twice")
+    } else {
+        damaged.help("restore the file from a backup, or remove its folder and create the environment again")
+    }
+}
+
+/// A folder that was copied: what is saved from here would go to the original.
+fn of_another(name: &EnvironmentName, file: &Path, inside: &EnvironmentName) -> Error {
+    Error::new(
+        Code::StateDamaged,
+        format!("{} is the file of {inside}, in the folder of {name}", file.display()),
+    )
+    .help(format!("work on {inside} under its own name"))
+    .help(format!("and forget this copy of it: torrust-tracker-deployer purge {name} --force"))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::StorageFailed, format!("cannot read {}", path.display()))
+        .why(error)
+        .help(format!("see who may read it: ls -ld {}", shown_path(path)))
+        .help("or choose another folder with --working-dir DIR")
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    let help = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            format!("make room; how full it is: df -h {}", shown_path(path))
+        }
+        _ => format!("see who may write there: ls -ld {}", shown_path(path)),
+    };
+    Error::new(Code::StorageFailed, format!("cannot write to {}", path.display())).why(error).help(help)
+}
+
+/// As [`unwritable`], at the beginning of a command.
+fn untouched(path: &Path, error: &std::io::Error) -> Error {
+    unwritable(path, error).help("nothing was changed; the same command works once this is mended")
+}
+
+#[cfg(test)]
+mod tests;
