@@ -1,0 +1,132 @@
+//! Checks: questions to a deployed stack, asked side by side, with what was seen.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::probe::{Deadline, Fault};
+use crate::process::Runner;
+
+/// A question that can be asked from any thread. `ask` gives what it saw.
+pub struct Check {
+    /// What is checked, such as `UDP tracker 6969 over IPv4: announce`.
+    pub name: String,
+    /// Asks.
+    pub ask: Box<dyn Fn(Deadline) -> Answer + Send + Sync>,
+}
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Answer {
+    /// All is as it should be.
+    Passed {
+        /// What was seen.
+        seen: String,
+    },
+    /// Something is not as it should be.
+    Failed(Fault),
+    /// It could not be asked from here, and says nothing about the service.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<Result<String, Fault>> for Answer {
+    fn from(result: Result<String, Fault>) -> Self {
+        match result {
+            Ok(seen) => Self::Passed { seen },
+            Err(fault) => Self::Failed(fault),
+        }
+    }
+}
+
+/// A check and its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// The check's name.
+    pub name: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Checked {
+    /// What failed, when it failed.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match &self.answer {
+            Answer::Failed(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+impl Check {
+    /// A check that cannot be asked, and why.
+    pub fn skipped(name: impl Into<String>, reason: &str) -> Self {
+        let reason = reason.to_owned();
+        Self { name: name.into(), ask: Box::new(move |_| Answer::Skipped { reason: reason.clone() }) }
+    }
+
+    /// A check from its name and its question.
+    pub fn new(
+        name: impl Into<String>,
+        ask: impl Fn(Deadline) -> Result<String, Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), ask: Box::new(move |deadline| ask(deadline).into()) }
+    }
+}
+
+/// Asks all at once; each has `timeout`. Ctrl-C leaves those that still wait for an answer to themselves.
+///
+/// # Errors
+/// `interrupted`.
+pub fn ask_all(runner: Runner, checks: Vec<Check>, timeout: Duration) -> Result<Vec<Checked>> {
+    let mut answers: Vec<Checked> = checks.iter().map(|check| broken_off(&check.name)).collect();
+    let (sender, asked) = channel();
+    for (place, check) in checks.into_iter().enumerate() {
+        let sender = sender.clone();
+        std::thread::spawn(move || sender.send((place, ask(&check, timeout))));
+    }
+    drop(sender);
+    loop {
+        match asked.recv_timeout(Duration::from_millis(50)) {
+            Ok((place, checked)) => answers[place] = checked,
+            Err(RecvTimeoutError::Timeout) => runner.out.tick(),
+            Err(RecvTimeoutError::Disconnected) => return Ok(answers),
+        }
+        runner.interrupt.check()?;
+    }
+}
+
+/// What a check is until it has its answer.
+fn broken_off(name: &str) -> Checked {
+    let answer = Answer::Failed(Fault::new("an answer", "the check itself broke off"));
+    Checked { name: name.to_owned(), answer, seconds: 0.0 }
+}
+
+fn ask(check: &Check, timeout: Duration) -> Checked {
+    let started = Instant::now();
+    let answer = (check.ask)(Deadline::after(timeout));
+    Checked { name: check.name.clone(), answer, seconds: started.elapsed().as_secs_f64() }
+}
+
+/// How many passed, failed, and could not be asked.
+#[must_use]
+pub fn tally(checked: &[Checked]) -> [usize; 3] {
+    let mut tally = [0; 3];
+    for checked in checked {
+        tally[match checked.answer {
+            Answer::Passed { .. } => 0,
+            Answer::Failed(_) => 1,
+            Answer::Skipped { .. } => 2,
+        }] += 1;
+    }
+    tally
+}

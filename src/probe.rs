@@ -1,0 +1,125 @@
+//! What a `BitTorrent` client or an operator sees of the stack from outside.
+//!
+//! A probe asks one question within a [`Deadline`] and gives what it saw, or a [`Fault`]. It knows nothing about
+//! environments: the commands decide what to ask and what a fault means.
+
+pub mod bencode;
+pub mod http;
+pub mod swarm;
+pub mod udp;
+
+#[cfg(test)]
+mod fakes;
+
+use std::fmt::{self, Display};
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// A failed probe: what was expected, and what was seen instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// What a working service would have shown.
+    pub expected: String,
+    /// What was observed: the answer, or how there was none.
+    pub seen: String,
+}
+
+impl Fault {
+    /// A fault from its two halves.
+    pub fn new(expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self { expected: expected.into(), seen: seen.into() }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, seen: {}", self.expected, self.seen)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// How long a probe may take. The clock starts when the value is made, and several probes may share one.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    started: Instant,
+    length: Duration,
+}
+
+impl Deadline {
+    /// A deadline that ends `length` from now.
+    #[must_use]
+    pub fn after(length: Duration) -> Self {
+        Self { started: Instant::now(), length }
+    }
+
+    /// The time left, or nothing when the deadline has passed.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.length.checked_sub(self.started.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
+/// The waiting time as messages show it: `5.0 s`.
+impl Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s", self.length.as_secs_f64())
+    }
+}
+
+/// `scheme://host:port/path`, with the brackets that an IPv6 literal needs (RFC 3986, section 3.2.2).
+#[must_use]
+pub fn url(scheme: &str, host: &str, port: u16, path: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("{scheme}://[{host}]:{port}{path}")
+    } else {
+        format!("{scheme}://{host}:{port}{path}")
+    }
+}
+
+/// Random bytes: transaction ids and peer ids must not be guessable by others on the network.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    bytes
+}
+
+/// What a network error of the operating system means for the one who asked.
+fn describe(error: &io::Error, refused: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!("connection refused ({refused})"),
+        io::ErrorKind::HostUnreachable => "host unreachable: no route to it".into(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable: this machine has no route to it".into(),
+        io::ErrorKind::ConnectionReset => "connection reset by the other side".into(),
+        io::ErrorKind::UnexpectedEof => "connection closed before the answer was complete".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_literal_gets_brackets_once() {
+        assert_eq!(url("http", "::1", 7070, "/announce"), "http://[::1]:7070/announce");
+        assert_eq!(url("http", "[::1]", 7070, ""), "http://[::1]:7070");
+        assert_eq!(url("http", "192.0.2.1", 80, "/"), "http://192.0.2.1:80/");
+        assert_eq!(url("http", "tracker.example", 80, "/"), "http://tracker.example:80/");
+    }
+
+    #[test]
+    fn a_deadline_passes() {
+        assert!(Deadline::after(Duration::from_mins(1)).left().is_some());
+        assert!(Deadline::after(Duration::ZERO).left().is_none());
+        assert_eq!(Deadline::after(Duration::from_millis(2500)).to_string(), "2.5 s");
+    }
+
+    #[test]
+    fn a_fault_reads_as_a_sentence() {
+        let fault = Fault::new("HTTP 200", "answered HTTP 404");
+        assert_eq!(fault.to_string(), "expected HTTP 200, seen: answered HTTP 404");
+    }
+}

@@ -1,0 +1,168 @@
+//! An HTTP service as a client sees it: plain requests, health checks, the tracker's API and HTTP trackers.
+
+mod tracker;
+
+pub use tracker::HttpTracker;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+
+use super::{Deadline, Fault, describe};
+
+/// No answer that a probe asks for is near this size.
+const BODY_MAX: u64 = 1 << 20;
+/// How much of an unexpected answer a message shows.
+const EXCERPT: usize = 120;
+
+/// An HTTP answer of any status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code (RFC 9110, section 15).
+    pub status: u16,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer in a few words: `HTTP 404, "Not Found"`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = text.chars().filter(|c| !c.is_control()).take(EXCERPT).collect();
+        match (short.len(), text.len()) {
+            (0, _) => format!("HTTP {}, no body", self.status),
+            (shown, all) if shown < all => format!("HTTP {}, \"{short}…\"", self.status),
+            _ => format!("HTTP {}, \"{short}\"", self.status),
+        }
+    }
+
+    /// Whether the status says that the request was fulfilled.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Asks for a page. Redirects are answers too: they are not followed. A proxy of the environment is not used, as it
+/// would answer in place of the service.
+///
+/// # Errors
+///
+/// What was seen in place of an answer. The query of the URL is not shown, as it may hold a token.
+pub fn get(url: &str, headers: &[(&str, &str)], deadline: Deadline) -> Result<Answer, Fault> {
+    let fault = |seen: String| Fault::new(format!("an HTTP answer from {}", without_query(url)), seen);
+    // A zero timeout would mean none at all.
+    let left = deadline.left().unwrap_or(Duration::from_nanos(1));
+    let config = Agent::config_builder()
+        .timeout_global(Some(left))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None);
+    let mut request = Agent::from(config.build()).get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.call().map_err(|error| fault(seen(&error, deadline)))?;
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec();
+    let body =
+        body.map_err(|error| fault(format!("answered HTTP {status}, then {}", seen(&error, deadline))))?;
+    Ok(Answer { status, body })
+}
+
+/// Asks a health check, which answers 200 and JSON with `"status": "Ok"` when all is well.
+///
+/// # Errors
+///
+/// What was seen in place of that.
+pub fn health(url: &str, deadline: Deadline) -> Result<(), Fault> {
+    let answer = get(url, &[], deadline)?;
+    let healthy = answer.json().is_some_and(|body| body["status"] == "Ok");
+    if answer.status == 200 && healthy {
+        return Ok(());
+    }
+    let expected = format!("HTTP 200 with \"status\": \"Ok\" from {}", without_query(url));
+    Err(Fault::new(expected, format!("answered {}", answer.brief())))
+}
+
+/// Asks the tracker's API for its figures with the right token.
+///
+/// # Errors
+///
+/// What was seen in place of the figures.
+pub fn api_stats(base: &str, token: &str, deadline: Deadline) -> Result<Value, Fault> {
+    let answer = api_get(base, Some(token), deadline)?;
+    let figures = answer.json().filter(|body| answer.status == 200 && is_stats(body));
+    let expected = format!("HTTP 200 with the tracker's figures from {}", stats_url(base));
+    figures.ok_or_else(|| Fault::new(expected, format!("answered {}", answer.brief())))
+}
+
+/// Sees that the API refuses a request without a token, or with a wrong one, and gives what it answered. Which status
+/// it refuses with is not asked: the tracker's 3.0.0 answers 500 where 401 would be right.
+///
+/// # Errors
+///
+/// What was seen in place of a refusal.
+pub fn api_refuses(base: &str, wrong_token: Option<&str>, deadline: Deadline) -> Result<String, Fault> {
+    let answer = api_get(base, wrong_token, deadline)?;
+    let data = answer.json().is_some_and(|body| is_stats(&body));
+    if !data && (400..600).contains(&answer.status) {
+        return Ok(answer.brief());
+    }
+    let credentials = if wrong_token.is_some() { "with a wrong token" } else { "without a token" };
+    let expected = format!("a refusal of {} {credentials}", stats_url(base));
+    Err(Fault::new(expected, format!("answered {}", answer.brief())))
+}
+
+fn api_get(base: &str, token: Option<&str>, deadline: Deadline) -> Result<Answer, Fault> {
+    let query = token.map_or(String::new(), |token| format!("?token={}", percent_encode(token.as_bytes())));
+    get(&format!("{}{query}", stats_url(base)), &[], deadline)
+}
+
+fn stats_url(base: &str) -> String {
+    format!("{}/api/v1/stats", base.trim_end_matches('/'))
+}
+
+fn is_stats(body: &Value) -> bool {
+    body["torrents"].is_u64()
+}
+
+/// Every byte but the unreserved ones as `%XX` (RFC 3986, section 2.3), as BEP 3 wants it for binary values.
+/// Bytes as the part of a URL.
+#[must_use]
+pub fn percent_encode(bytes: &[u8]) -> String {
+    let encode = |&byte: &u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    bytes.iter().map(encode).collect()
+}
+
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or(url)
+}
+
+/// The observation behind an error of the HTTP library.
+fn seen(error: &ureq::Error, deadline: Deadline) -> String {
+    match error {
+        ureq::Error::Timeout(_) => format!("no complete answer in {deadline}"),
+        ureq::Error::Io(error) => describe(error, "nothing listens on the port"),
+        ureq::Error::HostNotFound => "the name does not resolve to an address".into(),
+        ureq::Error::ConnectionFailed => "no connection".into(),
+        ureq::Error::BodyExceedsLimit(limit) => format!("a body of more than {limit} bytes"),
+        ureq::Error::BadUri(_) => "no request: the URL is not valid".into(),
+        ureq::Error::Protocol(error) => format!("an answer that is not HTTP ({error})"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

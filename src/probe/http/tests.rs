@@ -1,0 +1,207 @@
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use super::*;
+use crate::probe::fakes;
+use crate::probe::swarm::{Announce, Announced, InfoHash, Scraped, Tracker, Visit};
+
+type Fake = (SocketAddr, JoinHandle<String>);
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
+fn base((address, _): &Fake) -> String {
+    format!("http://{address}")
+}
+
+fn tracker(fake: &Fake) -> HttpTracker {
+    HttpTracker::new(format!("{}/announce", base(fake)))
+}
+
+fn announce(fake: &Fake) -> Result<Announced, String> {
+    let peer = Announce::seeder(InfoHash::random(), 6881);
+    tracker(fake).announce(&peer, soon()).map_err(|fault| fault.seen)
+}
+
+fn announce_page(status: &'static str, body: impl Into<Vec<u8>>) -> Result<Announced, String> {
+    announce(&fakes::page(status, body))
+}
+
+#[test]
+fn a_redirect_is_an_answer() {
+    let fake = fakes::http(|stream| {
+        let head =
+            b"HTTP/1.1 308 Permanent Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(head).unwrap();
+    });
+    let answer = get(&base(&fake), &[], soon()).unwrap();
+    assert_eq!((answer.status, answer.brief().as_str()), (308, "HTTP 308, no body"));
+}
+
+#[test]
+fn a_closed_port_is_refused() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let fault = get(&format!("http://{address}/x?token=secret"), &[], soon()).unwrap_err();
+    assert_eq!(fault.expected, format!("an HTTP answer from http://{address}/x"));
+    assert_eq!(fault.seen, "connection refused (nothing listens on the port)");
+}
+
+#[test]
+fn a_huge_body_is_not_read_to_its_end() {
+    let fake = fakes::page("200 OK", vec![b' '; 3 << 20]);
+    let fault = get(&base(&fake), &[], soon()).unwrap_err();
+    assert_eq!(fault.seen, "answered HTTP 200, then a body of more than 1048576 bytes");
+}
+
+#[test]
+fn a_slow_server_is_given_up_at_the_deadline() {
+    for head in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nd"] {
+        let fake = fakes::http(move |stream| {
+            stream.write_all(head.as_bytes()).unwrap();
+            thread::sleep(Duration::from_secs(2));
+        });
+        let started = Instant::now();
+        let fault = get(&base(&fake), &[], Deadline::after(Duration::from_millis(300))).unwrap_err();
+        assert!(fault.seen.ends_with("no complete answer in 0.3 s"), "{fault}");
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_is_told_of() {
+    let fault = get(&base(&fakes::http(|_| {})), &[], soon()).unwrap_err();
+    assert_eq!(fault.seen, "connection closed before the answer was complete");
+    let fake = fakes::http(|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").unwrap());
+    let fault = get(&base(&fake), &[], soon()).unwrap_err();
+    assert!(fault.seen.starts_with("an answer that is not HTTP"), "{fault}");
+}
+
+#[test]
+fn health_is_200_and_ok() {
+    let seen = |status, body: &'static str| {
+        health(&base(&fakes::page(status, body)), soon()).map_err(|fault| fault.seen)
+    };
+    assert_eq!(seen("200 OK", r#"{"status":"Ok","message":""}"#), Ok(()));
+    assert_eq!(seen("200 OK", "fine"), Err("answered HTTP 200, \"fine\"".into()));
+    assert_eq!(
+        seen("200 OK", r#"{"status":"Error"}"#),
+        Err("answered HTTP 200, \"{\"status\":\"Error\"}\"".into())
+    );
+    assert_eq!(
+        seen("503 Busy", r#"{"status":"Ok"}"#),
+        Err("answered HTTP 503, \"{\"status\":\"Ok\"}\"".into())
+    );
+}
+
+#[test]
+fn the_api_gives_figures_for_the_token_alone() {
+    let fake = fakes::page("200 OK", r#"{"torrents":0}"#);
+    assert_eq!(api_stats(&base(&fake), "a+b c", soon()).unwrap()["torrents"], 0);
+    assert_eq!(fake.1.join().unwrap(), "GET /api/v1/stats?token=a%2Bb%20c HTTP/1.1");
+
+    let fake = fakes::page("500 Oops", "Unhandled rejection: Err { reason: \"token not valid\" }");
+    let fault = api_stats(&base(&fake), "right", soon()).unwrap_err();
+    assert!(fault.seen.starts_with("answered HTTP 500, \"Unhandled"), "{fault}");
+    assert!(!fault.to_string().contains("right"));
+
+    let refused = api_refuses(&base(&fakes::page("500 Oops", "token not valid")), Some("wrong"), soon());
+    assert_eq!(refused, Ok("HTTP 500, \"token not valid\"".into()));
+    for open in [fakes::page("200 OK", r#"{"torrents":0}"#), fakes::page("302 Found", "")] {
+        let fault = api_refuses(&base(&open), None, soon()).unwrap_err();
+        assert!(fault.expected.starts_with("a refusal of"), "{fault}");
+    }
+}
+
+#[test]
+fn an_announce_has_the_parameters_of_bep_3() {
+    let fake = fakes::page("200 OK", "d8:completei1e10:incompletei0e8:intervali120e5:peers0:e");
+    let peer = Announce {
+        key: 1,
+        peer_id: *b"-TD0100-\x00\xff aZ9-._~&=",
+        ..Announce::seeder(InfoHash([0x9a; 20]), 6881)
+    };
+    tracker(&fake).announce(&peer, soon()).unwrap();
+    let hash = "%9A".repeat(20);
+    let query = format!(
+        "info_hash={hash}&peer_id=-TD0100-%00%FF%20aZ9-._~%26%3D&port=6881&uploaded=0&downloaded=0&left=0&compact=1&key=00000001&event=started"
+    );
+    assert_eq!(fake.1.join().unwrap(), format!("GET /announce?{query} HTTP/1.1"));
+}
+
+#[test]
+fn peers_come_compact_or_as_a_list() {
+    let compact = b"d8:completei1e10:incompletei2e8:intervali60e5:peers6:\xc0\0\x02\x01\x1a\xe16:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1e";
+    let list = b"d8:completei1e10:incompletei2e8:intervali60e5:peersld2:ip9:192.0.2.14:porti6881eed2:ip11:2001:db8::14:porti6881eeee";
+    let peers = vec!["192.0.2.1:6881".parse().unwrap(), "[2001:db8::1]:6881".parse().unwrap()];
+    let expected = Announced { interval: Duration::from_mins(1), seeders: 1, leechers: 2, peers };
+    assert_eq!(announce_page("200 OK", compact), Ok(expected.clone()));
+    assert_eq!(announce_page("200 OK", list), Ok(expected));
+}
+
+#[test]
+fn bad_announce_answers_are_named() {
+    for (status, body, seen) in [
+        ("200 OK", "d14:failure reason6:no keye", "answered \"failure reason: no key\""),
+        ("404 Not Found", "", "answered HTTP 404, no body"),
+        ("502 Bad", "<html>\n <h1>Bad  gateway</h1>", "answered HTTP 502, \"<html> <h1>Bad gateway</h1>\""),
+        (
+            "200 OK",
+            "<p>",
+            "answered HTTP 200, \"<p>\", which is not bencode: no value starts like this at byte 0",
+        ),
+        ("500 Oops", "i1e", "answered HTTP 500, \"i1e\""),
+        ("200 OK", "i1e", "answered HTTP 200, \"i1e\": no interval"),
+        (
+            "200 OK",
+            "d8:completei1e10:incompletei0e8:intervali1ee",
+            "answered HTTP 200, \"d8:completei1e10:incompletei0e8:intervali1ee\": no peers",
+        ),
+        (
+            "200 OK",
+            "d8:completei1e10:incompletei0e8:intervali1e5:peers1:xe",
+            "answered HTTP 200, \"d8:completei1e10:incompletei0e8:intervali1e5:peers1:xe\": compact peers of a wrong size",
+        ),
+    ] {
+        assert_eq!(announce_page(status, body), Err(seen.into()));
+    }
+}
+
+#[test]
+fn a_long_answer_is_shown_in_part() {
+    let seen = announce_page("200 OK", "<".repeat(5000)).unwrap_err();
+    assert!(seen.contains("<<…\", which is not bencode") && seen.len() < 250, "{seen}");
+}
+
+#[test]
+fn a_scrape_gives_figures_in_the_order_asked() {
+    let [a, b] = [[b'a'; 20], [b'b'; 20]];
+    let entry = |seeders| format!("d8:completei{seeders}e10:downloadedi7e10:incompletei0ee");
+    let body = format!("d5:filesd20:{}{}20:{}{}ee", "a".repeat(20), entry(1), "b".repeat(20), entry(2));
+    let fake = fakes::page("200 OK", body);
+    let tracker = HttpTracker::new(format!("{}/announce/KEY", base(&fake)));
+    let figures = tracker.scrape(&[InfoHash(b), InfoHash(a)], soon()).unwrap();
+    let scraped = |seeders| Scraped { seeders, completed: 7, leechers: 0 };
+    assert_eq!(figures, [scraped(2), scraped(1)]);
+    let line = fake.1.join().unwrap();
+    assert_eq!(
+        line,
+        format!("GET /scrape/KEY?info_hash={}&info_hash={} HTTP/1.1", "b".repeat(20), "a".repeat(20))
+    );
+}
+
+#[test]
+fn a_url_without_announce_has_no_scrape() {
+    let fault = HttpTracker::new("http://127.0.0.1:1/x").scrape(&[], soon()).unwrap_err();
+    assert_eq!(fault.seen, "no \"/announce\" in http://127.0.0.1:1/x");
+}
+
+#[test]
+fn a_refused_visit_fails_and_leaves_no_peer() {
+    let (address, _) = fakes::page("200 OK", "d14:failure reason2:noe");
+    let tracker = HttpTracker::new(format!("http://{address}/announce"));
+    let visit = Visit::start(&tracker, Announce::seeder(InfoHash::random(), 1), soon());
+    assert_eq!(visit.err().unwrap().seen, "answered \"failure reason: no\"");
+}
