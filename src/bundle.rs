@@ -1,0 +1,122 @@
+//! A release as it travels: the rendered files of all services, a manifest of their checksums, and a tar stream.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::digest::sha256;
+use crate::error::{Code, Error, Result};
+use crate::render::Templates;
+use crate::services::{self, HostFile, Service};
+use crate::store::Environment;
+
+/// Everything that a release puts on the host.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The services, in the order of the Compose file.
+    pub services: Vec<Service>,
+    /// All files, in the order of their paths.
+    pub files: Vec<HostFile>,
+}
+
+impl Bundle {
+    /// Renders everything for this environment.
+    ///
+    /// # Errors
+    /// A secret has no value, or a template does not fit.
+    pub fn of(env: &Environment) -> Result<Self> {
+        let templates = Templates::new(env.choices.templates.clone())?;
+        let services = services::all(env)?;
+        let mut files: Vec<HostFile> = services.iter().flat_map(|service| service.files.clone()).collect();
+        files.push(compose_file(&templates, &services)?);
+        files.push(env_file(&services));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self { services, files })
+    }
+
+    /// One line per folder (`dir MODE OWNER PATH`) and per file (`SHA256 MODE OWNER PATH`), as `release.sh` reads it.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        let mut manifest = String::new();
+        for volume in self.services.iter().flat_map(|service| &service.volumes) {
+            let _ = writeln!(manifest, "dir {} {} {}", volume.mode, volume.owner, volume.host);
+        }
+        for file in &self.files {
+            let _ = writeln!(manifest, "{} {} {} {}", sha256(&file.bytes), file.mode, file.owner, file.path);
+        }
+        manifest
+    }
+
+    /// The named files as a tar stream.
+    ///
+    /// # Errors
+    /// A path that tar cannot hold.
+    pub fn tar(&self, paths: &[String]) -> Result<Vec<u8>> {
+        let failed = |error: std::io::Error| Error::new(Code::Internal, "cannot pack the release").why(error);
+        let mut tar = tar::Builder::new(vec![]);
+        for file in self.files.iter().filter(|file| paths.contains(&file.path)) {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(file.bytes.len() as u64);
+            header.set_mode(0o600);
+            tar.append_data(&mut header, &file.path, file.bytes.as_slice()).map_err(failed)?;
+        }
+        tar.into_inner().map_err(failed)
+    }
+
+    /// The images of all services.
+    #[must_use]
+    pub fn images(&self) -> Vec<&str> {
+        self.services.iter().map(|service| service.image.as_str()).collect()
+    }
+}
+
+fn compose_file(templates: &Templates, services: &[Service]) -> Result<HostFile> {
+    let values: Vec<_> = services
+        .iter()
+        .map(|service| {
+            let names: Vec<&String> = service.env.iter().map(|(name, _)| name).collect();
+            let mut value = json!(service);
+            value["digest"] = digest(service).into();
+            value["env_names"] = json!(names);
+            value
+        })
+        .collect();
+    let bytes = templates.render("docker-compose/docker-compose.yml.j2", &json!({ "services": values }))?;
+    Ok(HostFile { path: "docker-compose.yml".into(), mode: "0644", owner: 0, bytes })
+}
+
+/// Changes exactly when one of the service's files does.
+fn digest(service: &Service) -> String {
+    let mut all = vec![];
+    for file in &service.files {
+        all.extend_from_slice(file.path.as_bytes());
+        all.extend_from_slice(sha256(&file.bytes).as_bytes());
+    }
+    sha256(&all)[..16].to_owned()
+}
+
+fn env_file(services: &[Service]) -> HostFile {
+    let mut text =
+        String::from("# Secrets of the stack, for Docker Compose. Only root may read this file.\n");
+    for (name, value) in services.iter().flat_map(|service| &service.env) {
+        let _ = writeln!(text, "{name}={}", env_quote(value));
+    }
+    HostFile { path: ".env".into(), mode: "0600", owner: 0, bytes: text.into_bytes() }
+}
+
+/// A value in Compose's `.env` syntax: between double quotes, with what Compose would read there escaped.
+fn env_quote(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_quoted_for_compose() {
+        assert_eq!(env_quote("plain"), r#""plain""#);
+        assert_eq!(env_quote(r#"a"b\c$d'e #f"#), r#""a\"b\\c\$d'e #f""#);
+    }
+}

@@ -1,0 +1,167 @@
+use std::path::Path;
+
+use super::*;
+use crate::bundle::Bundle;
+use crate::config::{self, HttpTracker as ConfiguredHttp, ProviderKind, Secret, UdpTracker};
+use crate::store::Choices;
+
+/// The short form's environment, with a token that is the same in every run.
+fn environment() -> Environment {
+    let name = "demo".parse().unwrap();
+    let mut config =
+        config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
+    config.tracker.http_api.admin_token = Secret::Literal("MyAccessToken".into());
+    Environment::new(config, Choices::default())
+}
+
+fn several_trackers() -> Environment {
+    let mut env = environment();
+    let tracker = &mut env.config.tracker;
+    tracker.core.private = true;
+    let udp = |address: &str| UdpTracker { bind_address: address.parse().unwrap(), domain: None };
+    tracker.udp_trackers = vec![udp("0.0.0.0:6969"), udp("[::]:6868"), udp("127.0.0.1:6767")];
+    let http = |address: &str, domain: Option<&str>| ConfiguredHttp {
+        bind_address: address.parse().unwrap(),
+        domain: domain.map(Into::into),
+        use_tls_proxy: None,
+    };
+    tracker.http_trackers =
+        vec![http("0.0.0.0:7070", Some("tracker.example.org")), http("0.0.0.0:7071", None)];
+    tracker.health_check_api.bind_address = "0.0.0.0:1313".parse().unwrap();
+    env
+}
+
+/// All files of a release, one below the other.
+fn release(env: &Environment) -> String {
+    let show = |file: &HostFile| {
+        format!("==> {} {} <==\n{}", file.path, file.mode, String::from_utf8_lossy(&file.bytes))
+    };
+    Bundle::of(env).unwrap().files.iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_release_of_a_minimal_configuration() {
+    insta::assert_snapshot!(release(&environment()));
+}
+
+#[test]
+fn the_release_of_several_trackers() {
+    insta::assert_snapshot!(release(&several_trackers()));
+}
+
+#[test]
+fn what_listens_on_loopback_is_neither_published_nor_shown() {
+    let mut env = several_trackers();
+    env.config.tracker.core.private = false;
+    let ports: Vec<u16> = ports(&env.config).iter().map(|port| port.number).collect();
+    assert_eq!(ports, [6969, 6868, 7070, 7071, 1212, 1313]);
+    assert!(endpoints(&env.config).iter().all(|endpoint| endpoint.port != 6767));
+    let ports: Vec<u16> = super::ports(&environment().config).iter().map(|port| port.number).collect();
+    assert_eq!(ports, [6969, 7070, 1212], "the health check listens on loopback");
+}
+
+#[test]
+fn the_same_port_number_over_both_protocols_is_two_ports() {
+    let mut env = environment();
+    env.config.tracker.udp_trackers[0].bind_address = "0.0.0.0:7070".parse().unwrap();
+    let found = ports(&env.config);
+    assert_eq!(
+        found[..2],
+        [Port { number: 7070, protocol: Protocol::Udp }, Port { number: 7070, protocol: Protocol::Tcp },]
+    );
+}
+
+#[test]
+fn a_private_tracker_has_no_udp_trackers() {
+    let env = several_trackers();
+    assert!(env.config.tracker.core.private);
+    assert!(ports(&env.config).iter().all(|port| port.protocol == Protocol::Tcp));
+    assert!(endpoints(&env.config).iter().all(|endpoint| endpoint.scheme == "http"));
+}
+
+#[test]
+fn an_endpoint_has_its_domain_or_the_hosts_address() {
+    let mut env = several_trackers();
+    env.config.tracker.core.private = false;
+    let urls: Vec<String> = endpoints(&env.config).iter().map(|endpoint| endpoint.url("192.0.2.7")).collect();
+    assert_eq!(
+        urls,
+        [
+            "udp://192.0.2.7:6969/announce",
+            "udp://192.0.2.7:6868/announce",
+            "http://tracker.example.org:7070/announce",
+            "http://192.0.2.7:7071/announce",
+            "http://192.0.2.7:1212/api",
+            "http://192.0.2.7:1313/health_check",
+        ]
+    );
+    assert_eq!(endpoints(&env.config)[0].url("2001:db8::1"), "udp://[2001:db8::1]:6969/announce");
+}
+
+#[test]
+fn a_chosen_tag_takes_the_place_of_tag_and_digest_but_not_of_a_registrys_port() {
+    let digest = format!("torrust/tracker@sha256:{}", "0".repeat(64));
+    let cases = [
+        ("torrust/tracker:develop", "torrust/tracker:v3"),
+        ("torrust/tracker", "torrust/tracker:v3"),
+        ("tracker", "tracker:v3"),
+        ("registry.example.org:5000/torrust/tracker", "registry.example.org:5000/torrust/tracker:v3"),
+        ("registry.example.org:5000/torrust/tracker:develop", "registry.example.org:5000/torrust/tracker:v3"),
+        (&digest, "torrust/tracker:v3"),
+    ];
+    for (configured, wanted) in cases {
+        let mut env = environment();
+        env.config.images.tracker = configured.to_owned();
+        assert_eq!(image(&env), configured);
+        env.choices.image_tag = Some("v3".into());
+        assert_eq!(image(&env), wanted);
+    }
+}
+
+#[test]
+fn the_users_own_tracker_toml_is_taken_as_it_is() {
+    let mut env = environment();
+    env.choices.tracker_toml = Some("# mine\n".into());
+    assert_eq!(service(&env).unwrap().files[0].bytes, b"# mine\n");
+}
+
+#[test]
+fn a_new_tracker_toml_makes_a_new_container() {
+    let mut env = environment();
+    let before = release(&env);
+    env.choices.tracker_toml = Some("# mine\n".into());
+    let label = |text: &str| text.lines().find(|line| line.contains("deployer.files")).unwrap().to_owned();
+    assert_ne!(label(&before), label(&release(&env)));
+}
+
+#[test]
+fn the_token_is_in_no_file_but_the_one_for_secrets() {
+    let bundle = Bundle::of(&environment()).unwrap();
+    let holding: Vec<_> = bundle
+        .files
+        .iter()
+        .filter(|file| String::from_utf8_lossy(&file.bytes).contains("MyAccessToken"))
+        .map(|file| (file.path.as_str(), file.mode))
+        .collect();
+    assert_eq!(holding, [(".env", "0600")]);
+}
+
+#[test]
+fn any_token_survives_toml_and_the_env_file() {
+    let mut env = environment();
+    env.config.tracker.http_api.admin_token = Secret::Literal(r#"a"b\c$d'e #f ${g}"#.into());
+    let env_file = Bundle::of(&env).unwrap().files.into_iter().find(|file| file.path == ".env").unwrap();
+    let text = String::from_utf8(env_file.bytes).unwrap();
+    let line = text.lines().find(|line| line.contains("ACCESS_TOKENS__ADMIN")).unwrap();
+    // As Compose reads it: double quotes, with a backslash before what would mean something.
+    let (_, value) = line.split_once('=').unwrap();
+    let inner = value.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+    let mut read = String::new();
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        assert!(!matches!(character, '"' | '$'), "unescaped: {inner}");
+        read.push(if character == '\\' { characters.next().unwrap() } else { character });
+    }
+    let token: toml::Table = format!("token = {read}").parse().unwrap();
+    assert_eq!(token["token"].as_str(), Some(r#"a"b\c$d'e #f ${g}"#));
+}
