@@ -1,0 +1,132 @@
+//! The first look at a host, whoever made it: does it answer, and can a tracker live there?
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::error::{Code, Error, Result};
+use crate::render;
+use crate::story::Work;
+use crate::tools::ssh;
+
+/// How long a new host may take to answer.
+const SSH_DEADLINE: Duration = Duration::from_mins(2);
+/// Images, releases and a young database need this much, in KiB.
+const DISK_NEEDED: u64 = 2 * 1024 * 1024;
+
+/// Waits until SSH answers; for a host that was just made a refused connection is no failure yet.
+///
+/// # Errors
+/// As [`ssh::Ssh::connect`], the last one seen when the deadline passes.
+pub fn wait_for_ssh(work: &mut Work) -> Result<String> {
+    let started = Instant::now();
+    loop {
+        work.app.interrupt.check()?;
+        match work.ssh().map(|_| ()) {
+            Ok(()) => return remember_host_key(work),
+            Err(error) if error.code() != Code::SshUnreachable => return Err(error),
+            Err(error) if started.elapsed() > SSH_DEADLINE => {
+                return Err(error.why(format!("waited {} s", SSH_DEADLINE.as_secs())));
+            }
+            Err(error) => work.app.out.doing(error.message()),
+        }
+        work.app.out.tick();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Shows the host key and keeps it: from the first contact on it must stay the same.
+pub fn remember_host_key(work: &mut Work) -> Result<String> {
+    let target = work.ssh()?.target.clone();
+    let key = ssh::fingerprint(work.app.runner(), &target.known_hosts)?;
+    if let Some(host) = work.host_mut() {
+        host.host_key.clone_from(&key);
+    }
+    Ok(format!("host key {key}"))
+}
+
+/// Looks at operating system, architecture, disk and sudo, and refuses what cannot work.
+///
+/// # Errors
+/// `sudo_refused`, `host_unsupported`, `host_disk_full`.
+pub fn inspect(work: &mut Work) -> Result<String> {
+    let script = render::Templates::of(work)?.text("host/inspect.sh")?;
+    let ran = work.ssh()?.run_root(&script, &[])?;
+    if !ran.ok() {
+        return Err(Error::new(Code::HostUnsupported, "the host does not answer the first questions")
+            .why(ran.complaint()));
+    }
+    let facts: HashMap<&str, &str> = ran.stdout.lines().filter_map(|line| line.split_once('=')).collect();
+    let fact = |name: &str| facts.get(name).copied().unwrap_or_default();
+    let system = check_system(fact("os"), fact("version"), fact("arch"))?;
+    check_disk(fact("disk_free_kib"))?;
+    if let Some(host) = work.host_mut() {
+        host.system.clone_from(&system);
+        if host.address_v6.is_none() {
+            host.address_v6 = Some(fact("ipv6").to_owned()).filter(|address| !address.is_empty());
+        }
+    }
+    let free = fact("disk_free_kib").parse::<u64>().unwrap_or_default() / 1024 / 1024;
+    Ok(format!("{system}, {free} GiB free, sudo works"))
+}
+
+fn check_system(os: &str, version: &str, arch: &str) -> Result<String> {
+    let system = format!("{os} {version} {arch}");
+    if !matches!((os, version), ("debian", "12" | "13") | ("ubuntu", "24.04")) {
+        return Err(Error::new(
+            Code::HostUnsupported,
+            format!("the host runs {os} {version}, which is not supported"),
+        )
+        .help("use a host with Debian 12, Debian 13 or Ubuntu 24.04"));
+    }
+    if !matches!(arch, "x86_64" | "aarch64") {
+        return Err(Error::new(
+            Code::HostUnsupported,
+            format!("the host's CPU architecture {arch} is not supported"),
+        )
+        .help("use a host with x86_64 or arm64"));
+    }
+    Ok(system)
+}
+
+fn check_disk(free_kib: &str) -> Result<()> {
+    let Ok(free) = free_kib.parse::<u64>() else {
+        return Err(Error::new(Code::HostUnsupported, "the host does not say how much disk is free")
+            .help("look on the host: df -Pk /var/lib /opt"));
+    };
+    if free >= DISK_NEEDED {
+        return Ok(());
+    }
+    let needed = DISK_NEEDED / 1024;
+    Err(Error::new(
+        Code::HostDiskFull,
+        format!("the host has {} MiB of disk free and needs {needed} MiB", free / 1024),
+    )
+    .help("make room on the host; what fills it: sudo du -xh / --max-depth 2 | sort -h | tail"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_supported_systems_pass() {
+        for (os, version, arch) in
+            [("debian", "12", "x86_64"), ("debian", "13", "aarch64"), ("ubuntu", "24.04", "x86_64")]
+        {
+            assert!(check_system(os, version, arch).is_ok(), "{os} {version} {arch}");
+        }
+    }
+
+    #[test]
+    fn another_system_another_architecture_and_a_full_disk_are_three_errors() {
+        let fedora = check_system("fedora", "43", "x86_64").unwrap_err();
+        assert_eq!(fedora.message(), "the host runs fedora 43, which is not supported");
+        let old = check_system("debian", "12", "i686").unwrap_err();
+        assert_eq!(old.message(), "the host's CPU architecture i686 is not supported");
+        let full = check_disk("1024").unwrap_err();
+        assert_eq!(
+            (full.code(), full.message()),
+            (Code::HostDiskFull, "the host has 1 MiB of disk free and needs 2048 MiB")
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! OpenSSH: one connection per command, shared by everything that the command does on the host.
+//!
+//! The first call opens a master connection (`ControlMaster`); commands, tar streams and Ansible then travel
+//! over its socket. A broken first call is told apart by what `ssh` says: see `refusal`.
+
+mod refusal;
+
+use std::fmt::Write as _;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Code, Error, Result};
+use crate::output::shown_path;
+use crate::process::{Cmd, Ran, Runner};
+
+/// How long a host may take to accept a connection, in seconds.
+const CONNECT_SECONDS: u32 = 10;
+
+/// A host and everything that `ssh` needs to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The environment's name, for help texts.
+    pub environment: String,
+    /// Address or name.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User, who may become root by `sudo -n`.
+    pub user: String,
+    /// Private key.
+    pub key: PathBuf,
+    /// The environment's own known-hosts file: the host key of the first contact.
+    pub known_hosts: PathBuf,
+    /// The master connection's socket.
+    pub control: PathBuf,
+}
+
+impl Target {
+    /// Whether a host key is stored: the first contact was before.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        std::fs::metadata(&self.known_hosts).is_ok_and(|file| file.len() > 0)
+    }
+
+    /// The options that every call needs, whichever program makes it.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let options = [
+            "BatchMode=yes".into(),
+            format!("ConnectTimeout={CONNECT_SECONDS}"),
+            "IdentitiesOnly=yes".into(),
+            "ServerAliveInterval=10".into(),
+            "ServerAliveCountMax=3".into(),
+            "StrictHostKeyChecking=accept-new".into(),
+            // The key belongs to the environment's host, whatever address it has today.
+            format!("HostKeyAlias={}", self.environment),
+            format!("UserKnownHostsFile={}", quoted(&self.known_hosts)),
+            "GlobalKnownHostsFile=/dev/null".into(),
+            "UpdateHostKeys=no".into(),
+            "LogLevel=ERROR".into(),
+            format!("ControlPath={}", quoted(&self.control)),
+        ];
+        let mut args: Vec<String> = options.into_iter().flat_map(|option| ["-o".into(), option]).collect();
+        args.extend(["-i".into(), self.key.display().to_string(), "-p".into(), self.port.to_string()]);
+        args
+    }
+
+    /// `ssh` with `extra` options, the destination, and what to do there.
+    fn ssh(&self, extra: &[&str], remote: &str) -> Cmd {
+        let mut args = self.options();
+        args.extend(extra.iter().map(|&arg| arg.to_owned()));
+        args.extend(["-l".into(), self.user.clone(), "--".into(), self.host.clone()]);
+        if !remote.is_empty() {
+            args.push(remote.into());
+        }
+        Cmd::new("ssh", args)
+    }
+
+    /// What a person types to get a shell.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let port = if self.port == 22 { String::new() } else { format!(" -p {}", self.port) };
+        format!("ssh -i {}{port} {}@{}", shown_path(&self.key), self.user, self.host)
+    }
+}
+
+/// A path as `ssh` wants it in an option: a space would end it, a `%` would begin a token.
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('%', "%%"))
+}
+
+/// An open connection; closed when dropped.
+pub struct Ssh<'a> {
+    /// Where it leads.
+    pub target: Target,
+    runner: Runner<'a>,
+}
+
+impl<'a> Ssh<'a> {
+    /// Opens the connection. At first contact the host's key is stored, later it must be the same.
+    ///
+    /// # Errors
+    /// `ssh_unreachable`, `ssh_auth`, `host_key_changed`, each with what to do.
+    pub fn connect(runner: Runner<'a>, target: Target) -> Result<Self> {
+        make_private_folder(&target.control)?;
+        let master = target
+            .ssh(&["-f", "-N", "-o", "ControlMaster=yes", "-o", "ControlPersist=60"], "")
+            .deadline(Duration::from_secs(u64::from(CONNECT_SECONDS) * 2));
+        let ran = runner.run(&master).map_err(|error| match error.code() {
+            Code::TimedOut => refusal::explain(&target, "Connection timed out"),
+            _ => error,
+        })?;
+        if ran.ok() { Ok(Self { target, runner }) } else { Err(refusal::explain(&target, &ran.stderr)) }
+    }
+
+    /// A command on the host, as root.
+    #[must_use]
+    pub fn root(&self, script: &str, args: &[&str]) -> Cmd {
+        // What programs say must read the same on every host, whatever language the user speaks.
+        let mut remote = format!("LC_ALL=C sudo -n env LC_ALL=C.UTF-8 bash -c {} deployer", sh_quote(script));
+        for arg in args {
+            let _ = write!(remote, " {}", sh_quote(arg));
+        }
+        self.target.ssh(&["-o", "ControlMaster=no", "-T"], &remote)
+    }
+
+    /// Runs a script on the host as root, to its end.
+    ///
+    /// # Errors
+    /// The connection broke, sudo refused, or the user interrupted. The script's own exit code is the caller's.
+    pub fn run_root(&self, script: &str, args: &[&str]) -> Result<Ran> {
+        let ran = self.runner.run(&self.root(script, args))?;
+        self.judge(ran)
+    }
+
+    /// Tells a broken connection and a refusing sudo apart from a script that failed.
+    ///
+    /// # Errors
+    /// `ssh_lost`, `sudo_refused`.
+    pub fn judge(&self, ran: Ran) -> Result<Ran> {
+        if ran.code == 255 {
+            return Err(Error::new(Code::SshLost, format!("the connection to {} broke", self.target.host))
+                .why(&ran.stderr)
+                .help("repeat the command: it goes on from here"));
+        }
+        if refused_by_sudo(&ran) {
+            return Err(self.no_sudo(&ran.stderr));
+        }
+        Ok(ran)
+    }
+
+    fn no_sudo(&self, said: &str) -> Error {
+        let user = &self.target.user;
+        Error::new(Code::SudoRefused, format!("{user} may not become root on {} by sudo", self.target.host))
+            .why(said)
+            .help(format!(
+                "on the host, as root: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"
+            ))
+    }
+
+    /// The one who runs things over this connection.
+    #[must_use]
+    pub fn runner(&self) -> Runner<'a> {
+        self.runner
+    }
+}
+
+impl Drop for Ssh<'_> {
+    fn drop(&mut self) {
+        // Straight to the system: after Ctrl-C the runner would refuse to start anything.
+        let close = self.target.ssh(&["-O", "exit"], "");
+        let mut command = std::process::Command::new(&close.program);
+        command.args(&close.args).stdin(std::process::Stdio::null());
+        let _ = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
+    }
+}
+
+/// The socket's folder lies in a place that others may write to: it must be ours, and closed to them.
+fn make_private_folder(control: &Path) -> Result<()> {
+    let folder = control.parent().unwrap_or(Path::new("/"));
+    let refused = |why: String| {
+        Error::new(
+            Code::StorageFailed,
+            format!("cannot use {} for the SSH connection's socket", folder.display()),
+        )
+        .why(why)
+        .help(format!("remove it: rm -r {}", folder.display()))
+    };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| refused(error.to_string()))?;
+    let metadata = std::fs::symlink_metadata(folder).map_err(|error| refused(error.to_string()))?;
+    let ours = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
+    let closed = metadata.mode().trailing_zeros() >= 6;
+    if ours && closed { Ok(()) } else { Err(refused("others can write there".into())) }
+}
+
+/// `sudo` warns on lines that begin alike, so its refusals are known by their words; 127 is a host without it.
+fn refused_by_sudo(ran: &Ran) -> bool {
+    const REFUSALS: [&str; 6] = [
+        "must have a tty",
+        "password is required",
+        "terminal is required",
+        "not allowed",
+        "not in the sudoers",
+        "may not run sudo",
+    ];
+    let says = |words: &str| ran.stderr.contains(words);
+    (ran.code == 1 && REFUSALS.iter().any(|words| says(words))) || (ran.code == 127 && says("sudo"))
+}
+
+/// The stored host key's fingerprint, as `ssh-keygen -l` prints it (type and SHA-256).
+///
+/// # Errors
+/// `ssh-keygen` is missing, or reads no key.
+pub fn fingerprint(runner: Runner, known_hosts: &Path) -> Result<String> {
+    let listed = Cmd::new("ssh-keygen", ["-l".into(), "-f".into(), known_hosts.as_os_str().to_owned()]);
+    let ran = runner.run(&listed)?;
+    // 256 SHA256:… host (ED25519)
+    let fields: Vec<&str> = ran.stdout.lines().next().unwrap_or_default().split_whitespace().collect();
+    match fields[..] {
+        [_, hash, .., kind] => Ok(format!("{hash} {kind}")),
+        _ => {
+            Err(Error::new(Code::ToolFailed, format!("no host key can be read in {}", known_hosts.display()))
+                .why(ran.complaint()))
+        }
+    }
+}
+
+/// Makes an ed25519 key pair without a passphrase.
+///
+/// # Errors
+/// `ssh-keygen` is missing or failed.
+pub fn make_key(runner: Runner, private: &Path, comment: &str) -> Result<()> {
+    let args = ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"].map(Into::into);
+    let ran =
+        runner.run(&Cmd::new("ssh-keygen", args.into_iter().chain([private.as_os_str().to_owned()])))?;
+    if ran.ok() {
+        return Ok(());
+    }
+    Err(Error::new(Code::ToolFailed, format!("ssh-keygen could not make {}", private.display()))
+        .why(ran.complaint()))
+}
+
+/// A word for the host's shell, whatever it contains.
+#[must_use]
+pub fn sh_quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
