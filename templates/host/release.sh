@@ -1,0 +1,159 @@
+#!/bin/bash
+# Puts a release into /opt/torrust, as root. Running it twice, or again after it was cut off, does no harm.
+#
+#   release.sh ENVIRONMENT SOURCE LINES IMAGE...
+#     ENVIRONMENT   whose release this is; a host has one
+#     SOURCE   registry: images that are missing are pulled; local: they were brought before
+#     LINES    how many lines of manifest follow on standard input:
+#                dir MODE OWNER PATH      a folder
+#                SHA256 MODE OWNER PATH   a file
+#
+# It answers with one fact a line, then waits for one word:
+#   release N            the release in place (0: none)
+#   image REF FINGERPRINT|missing
+#   foreign ENVIRONMENT             the host has the release of another one; that is all
+#   differs PATH | missing PATH     a file that is not as the manifest wants it
+#   unrecorded                      the release in place is not the one whose files are there
+#   ready
+# stop:  nothing is done.
+# show:  prints "content PATH BASE64" of each file that differs, and ends.
+# apply: a tar stream with those files follows; it becomes the next release.
+set -euo pipefail
+umask 077
+environment=$1 source=$2 lines=$3
+shift 3
+root=/opt/torrust
+releases=$root/releases
+incoming=$releases/.incoming
+kept=5
+
+fail() { echo "$*" >&2; exit 1; }
+
+compare() {
+  local sum mode owner path
+  while read -r sum mode owner path; do
+    [ "$sum" != dir ] || continue
+    if [ ! -e "$root/$path" ]; then echo "missing $path"
+    elif [ "$(sha256sum <"$root/$path")" != "$sum  -" ]; then echo "differs $path"
+    # Others could read the secrets.
+    elif [ "$mode" = 0600 ] && [ "$(stat -c %a "$root/$path")" != 600 ]; then echo "differs $path"
+    fi
+  done <<<"$manifest"
+}
+
+current() { basename "$(readlink "$releases/current" || echo 0)"; }
+
+# A file that only root may read holds secrets, and its values stay here.
+show() {
+  local sum mode owner path values
+  while read -r sum mode owner path; do
+    grep -qxF "differs $path" <<<"$changes" || continue
+    if [ "$mode" = 0600 ]; then values='s/=.*/=********/'; else values=''; fi
+    echo "content $path $(sed "$values" "$root/$path" | base64 -w0)"
+  done <<<"$manifest"
+}
+
+# Everything is prepared beside the live files first: a full disk or a wrong file leaves the old release as it is.
+receive() {
+  rm -rf "$incoming"
+  mkdir -p "$incoming"
+  tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
+  local sum mode owner path
+  while read -r sum mode owner path; do
+    [ "$sum" != dir ] || continue
+    mkdir -p "$(dirname "$incoming/$path")"
+    [ -e "$incoming/$path" ] || cp "$root/$path" "$incoming/$path"
+    [ "$(sha256sum <"$incoming/$path")" = "$sum  -" ] || fail "$path did not arrive as it was sent"
+  done <<<"$manifest"
+  printf '%s\n' "$manifest" >"$incoming/manifest"
+  docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
+}
+
+pull() {
+  local image
+  for image in "$@"; do
+    docker image inspect "$image" >/dev/null 2>&1 && continue
+    [ "$source" = registry ] || fail "the image $image is not on the host"
+    echo "pulling $image"
+    docker pull --quiet "$image" >/dev/null || { echo "image-unavailable $image"; exit 1; }
+  done
+}
+
+make_folders() {
+  local kind mode owner path
+  while read -r kind mode owner path; do
+    [ "$kind" = dir ] || continue
+    [ -d "$root/$path" ] || install -d -m "$mode" -o "$owner" -g "$owner" "$root/$path"
+  done <<<"$manifest"
+}
+
+# All copies first, then all renames: a rename needs no room, so that none or all of the files change.
+install_files() {
+  local sum mode owner path
+  while read -r sum mode owner path; do
+    [ "$sum" = dir ] || install -D -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
+  done <<<"$manifest"
+  sync -f "$root"
+  echo installing
+  while read -r sum mode owner path; do
+    [ "$sum" = dir ] || mv "$root/$path.new" "$root/$path"
+  done <<<"$manifest"
+}
+
+# What a failure half-way leaves behind.
+tidy() {
+  local sum mode owner path
+  rm -rf "$incoming"
+  while read -r sum mode owner path; do
+    [ "$sum" = dir ] || rm -f "$root/$path.new"
+  done <<<"$manifest"
+}
+
+keep() {
+  local number=$(($(current) + 1))
+  rm -rf "${releases:?}/$number"
+  mv "$incoming" "$releases/$number"
+  ln -sfn "$number" "$releases/current.new"
+  mv -T "$releases/current.new" "$releases/current"
+  find "$releases" -mindepth 1 -maxdepth 1 -name '[0-9]*' | sort -V | head -n -$kept | xargs -r rm -rf
+  echo "$environment" >"$root/environment"
+  echo "released $number"
+}
+
+# A look leaves no trace on a host that has nothing yet.
+take_lock() {
+  exec 9>"$root/.lock"
+  flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
+}
+
+manifest=$(head -n "$lines")
+[ ! -d "$root" ] || take_lock
+owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
+[ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
+changes=$(compare)
+echo "release $(current)"
+[ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] || echo unrecorded
+for image in "$@"; do
+  print=$(docker image inspect --format '{{.Created}} {{json .RootFS.Layers}}' "$image" 2>/dev/null) || print=missing
+  echo "image $image $print"
+done
+[ -z "$changes" ] || echo "$changes"
+echo ready
+
+read -r word || exit 0
+case $word in
+  stop) ;;
+  show) show ;;
+  apply)
+    install -d -m 755 "$root"
+    mkdir -p "$releases"
+    take_lock
+    trap tidy EXIT
+    receive
+    pull "$@"
+    make_folders
+    install_files
+    keep
+    ;;
+  *) fail "unknown word: $word" ;;
+esac

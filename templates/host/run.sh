@@ -1,0 +1,49 @@
+#!/bin/bash
+# Starts the stack in /opt/torrust and reports its containers until told to stop, as root.
+#
+#   run.sh [logs]        logs: container logs go to standard error meanwhile
+#
+# It answers with one fact a line:
+#   listen PROTOCOL PORT PROCESS     what listens on the host
+#   container JSON                   each container, as `docker compose ps --format json` has it
+#   ready                            then it waits for a word: "up" or "stop"
+# After "up": compose's own words on standard error; "started"; then container lines and "round", once a second,
+# until a word comes:
+#   stop              ends
+#   logs CONTAINER    prints its last lines as "log LINE", and ends
+set -euo pipefail
+cd /opt/torrust
+exec 9>.lock
+flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
+
+containers() { docker compose ps --all --no-trunc --format json | sed 's/^/container /'; }
+
+listeners() {
+  ss -Hlntup | awk '{
+    match($5, /[0-9]+$/); port = substr($5, RSTART)
+    process = "unknown"
+    if (match($0, /users:\(\("[^"]+",pid=[0-9]+/)) { process = substr($0, RSTART + 9, RLENGTH - 9); sub(/",pid=/, " (process ", process); process = process ")" }
+    print "listen", $1, port, process
+  }'
+}
+
+listeners
+containers
+echo ready
+read -r word || exit 0
+[ "$word" = up ] || exit 0
+
+since=$(date +%s)
+docker compose up --detach --remove-orphans --quiet-pull >&2 || { echo failed; containers; exit 1; }
+echo started
+if [ "${1:-}" = logs ]; then
+  docker compose logs --follow --no-color --since "$since" >&2 9>&- &
+  trap 'kill $! 2>/dev/null || :' EXIT
+fi
+while true; do
+  containers
+  echo round
+  # An answer may come; none within a second means that one more look is wanted.
+  if read -r -t 1 word argument; then break; elif [ $? -le 128 ]; then exit 0; fi
+done
+[ "$word" != logs ] || docker logs --tail 15 "$argument" 2>&1 | sed 's/^/log /'
