@@ -1,0 +1,156 @@
+//! The commands: one file each, which reads from top to bottom as the story of what happens.
+
+mod configure;
+mod create;
+mod deploy;
+mod destroy;
+mod exists;
+mod list;
+mod manual;
+mod provision;
+mod purge;
+mod register;
+mod release;
+mod run;
+mod show;
+mod test;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::config::EnvironmentName;
+use crate::error::Result;
+use crate::output::Outcome;
+use crate::story::Work;
+
+/// What a command gives back; nothing when it has written its own bytes.
+pub type Done = Result<Option<Box<dyn Outcome>>>;
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "the texts are help for a terminal")]
+pub enum Command {
+    /// Create an environment, or write an example configuration or its schema
+    Create(create::Args),
+    /// Check a configuration file in full, without any effect
+    Validate(validate::Args),
+    /// List all environments
+    List(list::Args),
+    /// Show an environment from what is stored: addresses, URLs, next step
+    Show(Named),
+    /// Print whether an environment exists: true or false
+    Exists(exists::Args),
+    /// Make the host at the environment's provider
+    Provision(provision::Args),
+    /// Use a host that exists already
+    Register(register::Args),
+    /// Set up the host's operating system: Docker, firewall, updates, kernel settings
+    Configure(configure::Args),
+    /// Put the tracker's files and images on the host
+    Release(release::Args),
+    /// Start the tracker and wait until it answers
+    Run(run::Args),
+    /// Do what remains: provision, configure, release, run
+    Deploy(deploy::Args),
+    /// Check a running tracker from outside, as its clients do
+    Test(test::Args),
+    /// Remove what was made for an environment
+    Destroy(destroy::Args),
+    /// Forget a destroyed environment, so that its name is free again
+    Purge(purge::Args),
+    /// Describe the command line as JSON
+    Docs(manual::DocsArgs),
+    /// Print a completion script for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(manual::ManArgs),
+}
+
+/// A command that takes the environment's name and nothing else.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = name)]
+    pub name: EnvironmentName,
+}
+
+/// What the command line asked of the steps. `deploy` walks the same steps with the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Of `configure`.
+    pub configure: configure::Options,
+    /// Of `run`.
+    pub run: run::Options,
+    /// Of `destroy`, and what came of it.
+    pub destroy: destroy::Options,
+}
+
+/// Parses an environment's name for clap: the rule that it breaks, and a name that would do.
+fn name(text: &str) -> std::result::Result<EnvironmentName, String> {
+    text.parse::<EnvironmentName>().map_err(|error| format!("{error}; {}", error.helps().join("; ")))
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever went wrong, ready to be shown.
+pub fn run(app: &App, command: Command) -> Done {
+    match command {
+        Command::Create(args) => create::run(app, args),
+        Command::Validate(args) => validate::run(app, &args),
+        Command::List(args) => list::run(app, &args),
+        Command::Show(args) => show::run(app, &args.name),
+        Command::Exists(args) => exists::run(app, &args),
+        Command::Provision(args) => provision::run(app, &args),
+        Command::Register(args) => register::run(app, &args),
+        Command::Configure(args) => configure::run(app, &args),
+        Command::Release(args) => release::run(app, &args),
+        Command::Run(args) => run::run(app, &args),
+        Command::Deploy(args) => deploy::run(app, &args),
+        Command::Test(args) => test::run(app, &args),
+        Command::Destroy(args) => destroy::run(app, &args),
+        Command::Purge(args) => purge::run(app, &args),
+        Command::Docs(args) => manual::docs(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
+    }
+}
+
+/// A result ready to be said.
+#[allow(clippy::unnecessary_wraps, reason = "it is what every command ends with")]
+fn done(outcome: impl Outcome + 'static) -> Done {
+    Ok(Some(Box::new(outcome)))
+}
+
+/// Where an environment stands after a command that moved it.
+#[derive(serde::Serialize)]
+struct Moved {
+    name: EnvironmentName,
+    state: crate::state::Stage,
+    changed: bool,
+    seconds: f64,
+    steps: Vec<crate::store::StepTime>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Moved {
+    /// The state of the work's environment, with `text` for people.
+    fn new(work: &Work, text: String) -> Self {
+        Self {
+            name: work.env.name.clone(),
+            state: work.env.stage,
+            changed: work.changed,
+            seconds: work.seconds(),
+            steps: work.step_times().to_vec(),
+            text,
+        }
+    }
+}
+
+impl std::fmt::Display for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}

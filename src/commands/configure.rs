@@ -1,0 +1,118 @@
+//! `configure`: the host's operating system, by one run of one Ansible playbook.
+
+use clap::ArgAction;
+use serde_json::json;
+
+use crate::app::App;
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error, Result};
+use crate::render::{self, Templates};
+use crate::services;
+use crate::state::Stage;
+use crate::story::{Phase, Step, Work};
+use crate::tools::ansible::{self, Observed};
+
+/// Options of `configure`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// Do not install security updates now
+    #[arg(long)]
+    skip_updates: bool,
+    /// Whether the firewall is set up; kept for later calls [default: true]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    configure_firewall: Option<bool>,
+    /// Whether an agent for the host's metrics is installed; kept for later calls [default: false]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    install_monitoring: Option<bool>,
+}
+
+/// What holds for one call only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    skip_updates: bool,
+}
+
+/// The steps of `configure`.
+pub const CONFIGURE: Phase = Phase {
+    command: "configure",
+    reaches: Stage::Configured,
+    steps: &[
+        Step { title: "Render the playbook", run: render_playbook },
+        Step { title: "Connect to the host", run: connect },
+        Step { title: "Configure the operating system", run: run_playbook },
+    ],
+};
+
+/// Configures the host.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    let mut work = Work::begin(app, &args.name, "configure", Stage::Provisioned)?;
+    work.options.configure.skip_updates = args.skip_updates;
+    if args.configure_firewall.is_some() {
+        work.env.choices.firewall = args.configure_firewall;
+    }
+    if let Some(wanted) = args.install_monitoring {
+        work.env.choices.monitoring = wanted;
+    }
+    work.walk(&[&CONFIGURE])?;
+    let text = format!("{} is configured\nnext: {}", args.name, super::deploy::next(&work));
+    super::done(super::Moved::new(&work, text))
+}
+
+fn render_playbook(work: &mut Work) -> Result<String> {
+    let target = work.app.target(&work.env)?;
+    let values = json!({
+        "host": {
+            "alias": target.environment,
+            "address": target.host,
+            "port": target.port,
+            "user": target.user,
+            "private_key": target.key,
+            "known_hosts": target.known_hosts,
+            "control_path": target.control,
+        },
+        "skip_updates": work.options.configure.skip_updates,
+        "configure_firewall": work.env.choices.firewall.unwrap_or(true),
+        "install_monitoring": work.env.choices.monitoring,
+        "published_ports": services::published(&work.env.config)
+            .iter()
+            .map(|port| json!({ "port": port.number, "protocol": port.protocol }))
+            .collect::<Vec<_>>(),
+    });
+    let folder = work.app.build_folder(&work.env.name).join("ansible");
+    let files = Templates::of(work)?.folder("ansible", &values)?;
+    render::write(&folder, &files)?;
+    Ok(folder.display().to_string())
+}
+
+/// Ansible then travels over this connection; and it needs Python on the host.
+fn connect(work: &mut Work) -> Result<String> {
+    let python = "command -v python3 >/dev/null || { export DEBIAN_FRONTEND=noninteractive; \
+                  apt-get update -qq && apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends python3; } >&2; python3 --version";
+    let ran = work.ssh()?.run_root(python, &[])?;
+    if ran.ok() {
+        return Ok(ran.stdout.trim().to_owned());
+    }
+    Err(Error::new(Code::AnsibleFailed, "Python, which Ansible needs on the host, cannot be installed there")
+        .why(ran.complaint())
+        .help("install it by hand on the host: apt-get install python3"))
+}
+
+fn run_playbook(work: &mut Work) -> Result<String> {
+    let folder = work.app.build_folder(&work.env.name).join("ansible");
+    let observed = ansible::run(work.app.runner(), &ansible::playbook(&folder, "configure.yml"))?;
+    for Observed { what, state, detail } in &observed {
+        if matches!(state.as_str(), "not permitted" | "skipped") || work.app.out.verbose() > 0 {
+            work.app.out.note(&format!("  {what}: {state}: {detail}"));
+        }
+    }
+    let count = |wanted: &str| observed.iter().filter(|seen| seen.state == wanted).count();
+    work.changed |= count("changed") > 0;
+    let (ok, changed) = (count("ok"), count("changed"));
+    Ok(format!(
+        "{ok} as they should be, {changed} changed, {} not permitted by the host",
+        count("not permitted")
+    ))
+}

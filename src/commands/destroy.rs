@@ -1,0 +1,206 @@
+//! `destroy`: removes what was made for an environment, and says what that was. A registered host is kept.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error, Result};
+use crate::providers::{self, Extent};
+use crate::render::Templates;
+use crate::state::Stage;
+use crate::store::Origin;
+use crate::story::{Phase, Step, Work};
+
+/// Options of `destroy`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// Do not ask, and go on when the host does not answer
+    #[arg(long)]
+    force: bool,
+    /// Fetch a copy of the tracker's files and data first, into the environment's backups/
+    #[arg(long)]
+    backup: bool,
+    /// Keep the tracker's data: the storage volume of a host that is removed
+    #[arg(long)]
+    keep_data: bool,
+}
+
+/// What holds for one call, and what came of it.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option or a finding of its own")]
+pub struct Options {
+    force: bool,
+    keep_data: bool,
+    /// No command ever began to make a host: there is nothing to ask the provider for.
+    backup_wanted: bool,
+    stopped: bool,
+    never_made: bool,
+    removed: Vec<String>,
+    backup: Option<PathBuf>,
+}
+
+const STOP: Step = Step { title: "Stop the services", run: stop_services };
+const BACK_UP: Step = Step { title: "Fetch a copy of the data", run: back_up };
+const REMOVE: Step = Step { title: "Remove the host", run: remove_host };
+
+const DESTROY: Phase = Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[STOP, REMOVE] };
+const BACK_UP_AND_DESTROY: Phase =
+    Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[STOP, BACK_UP, REMOVE] };
+
+#[derive(Serialize)]
+struct Destroyed {
+    name: EnvironmentName,
+    state: Stage,
+    removed: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_host: Option<String>,
+    /// Whether the services were seen to stop, or not to be there.
+    stopped: bool,
+}
+
+/// Destroys.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    let mut work = Work::begin(app, &args.name, "destroy", Stage::Created)?;
+    if work.env.stage == Stage::Destroyed && work.env.attempt.is_none() {
+        app.out.note(&format!("{} is destroyed already", args.name));
+        work.walk(&[])?;
+        return super::done(outcome(&work, None));
+    }
+    confirm(&work, args.force)?;
+    let kept = work
+        .env
+        .host
+        .as_ref()
+        .filter(|host| host.origin == Origin::Registered)
+        .map(|host| host.address.clone());
+    let never_made = work.env.host.is_none() && work.env.attempt.is_none();
+    work.options.destroy = Options {
+        force: args.force,
+        keep_data: args.keep_data,
+        backup_wanted: args.backup,
+        never_made,
+        ..Options::default()
+    };
+    work.walk(&[if args.backup { &BACK_UP_AND_DESTROY } else { &DESTROY }])?;
+    super::done(outcome(&work, kept))
+}
+
+fn outcome(work: &Work, kept_host: Option<String>) -> Destroyed {
+    let Options { removed, backup, stopped, .. } = work.options.destroy.clone();
+    Destroyed { name: work.env.name.clone(), state: work.env.stage, removed, backup, kept_host, stopped }
+}
+
+fn confirm(work: &Work, force: bool) -> Result<()> {
+    let out = &work.app.out;
+    let question = match &work.env.host {
+        Some(host) if host.origin == Origin::Registered => {
+            format!("Stop the tracker on {} and forget the host? Its data stays there.", host.address)
+        }
+        _ => format!("Destroy {} with its host and all data on it?", work.env.name),
+    };
+    if force || !out.can_ask() || out.ask(&question, &work.app.interrupt)? {
+        return Ok(());
+    }
+    Err(Error::new(Code::Declined, "not confirmed; nothing was removed"))
+}
+
+/// In order: what answers to the outside first. Compose does that by itself, as it knows who depends on whom.
+fn stop_services(work: &mut Work) -> Result<String> {
+    if work.env.host.is_none() {
+        return Ok("there is no host".into());
+    }
+    // A copy of data at work would not be whole: then a tracker that does not stop ends the story.
+    let Options { force, backup_wanted, .. } = work.options.destroy;
+    let force = force && !backup_wanted;
+    let script = Templates::of(work)?.text("host/stop.sh")?;
+    let name = work.env.name.to_string();
+    let stopped = work.ssh().and_then(|ssh| ssh.run_root(&script, &[&name]));
+    match stopped {
+        Ok(ran) if ran.ok() => {
+            work.options.destroy.stopped = true;
+            Ok(ran.stdout.trim().to_owned())
+        }
+        Ok(ran) if force => Ok(format!("not stopped: {}", ran.complaint())),
+        Ok(ran) => Err(Error::new(Code::ServiceUnhealthy, "the services do not stop")
+            .why(ran.complaint())
+            .help("destroy all the same: --force")),
+        Err(error) if error.code() == Code::Interrupted => Err(error),
+        // A host that we made goes away with whatever runs on it.
+        Err(error) if force || (!backup_wanted && work.env.host()?.origin == Origin::Created) => {
+            Ok(format!("not stopped, the host does not answer: {error}"))
+        }
+        Err(error) => Err(error.help("forget the host although its tracker may still run: destroy --force")),
+    }
+}
+
+/// The services are stopped: what is copied is at rest.
+fn back_up(work: &mut Work) -> Result<String> {
+    let folder = work.app.backup_folder(&work.env.name);
+    let path = folder.join(Timestamp::now().strftime("%Y%m%dT%H%M%SZ.tar.gz").to_string());
+    let partial = path.with_extension("partial");
+    let failed = |error: std::io::Error| {
+        Error::new(Code::StorageFailed, format!("cannot write the backup {}", path.display())).why(error)
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+    let ssh = work.ssh()?;
+    let pack = ssh.root("tar -C /opt/torrust --exclude=./releases --exclude=./.lock -czf - .", &[]);
+    let ran = ssh.judge(ssh.runner().run_into(&pack, file)?)?;
+    if !ran.ok() {
+        return Err(Error::new(
+            Code::ToolFailed,
+            "the copy of the data did not get through; nothing was removed",
+        )
+        .why(ran.complaint()));
+    }
+    // Only a whole copy gets its name.
+    let written = std::fs::File::open(&partial).and_then(|file| file.sync_all().and(file.metadata()));
+    let bytes = written.map_err(failed)?.len();
+    std::fs::rename(&partial, &path).map_err(failed)?;
+    work.options.destroy.backup = Some(path.clone());
+    Ok(format!("{} ({} KiB)", path.display(), bytes / 1024))
+}
+
+fn remove_host(work: &mut Work) -> Result<String> {
+    let registered = work.env.host.as_ref().is_some_and(|host| host.origin == Origin::Registered);
+    work.hang_up();
+    let Options { keep_data, never_made, .. } = work.options.destroy;
+    let extent = if keep_data { Extent::AllButData } else { Extent::Everything };
+    let removed = if registered || never_made { vec![] } else { providers::remove(work, extent)? };
+    work.app.forget_host_key(&work.env.name);
+    work.env.host = None;
+    let note = match (registered, removed.is_empty()) {
+        (true, _) => "kept: it was there before, and its data in /opt/torrust too".to_owned(),
+        (false, true) => "there was nothing to remove".to_owned(),
+        (false, false) => removed.join(", "),
+    };
+    work.options.destroy.removed = removed;
+    Ok(note)
+}
+
+impl std::fmt::Display for Destroyed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} is destroyed", self.name)?;
+        for removed in &self.removed {
+            writeln!(f, "  removed: {removed}")?;
+        }
+        if let Some(host) = &self.kept_host {
+            let tracker = if self.stopped { "is stopped" } else { "may still run" };
+            writeln!(f, "  kept: the host {host} and /opt/torrust on it; the tracker there {tracker}")?;
+        }
+        if let Some(backup) = &self.backup {
+            writeln!(f, "  copy of the data: {}", backup.display())?;
+        }
+        write!(f, "next: torrust-tracker-deployer purge {} --force", self.name)
+    }
+}

@@ -1,0 +1,87 @@
+//! `release --dry-run`: what would change on the host, line by line.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::{bundle, converse, lacking_images, on_the_host, render_files};
+use crate::bundle::Bundle;
+use crate::config::ImageSource;
+use crate::error::Result;
+use crate::render::Templates;
+use crate::story::Work;
+
+/// What a release would change.
+#[derive(Serialize)]
+pub struct Difference {
+    release_in_place: String,
+    images_missing: Vec<String>,
+    files: Vec<FileDifference>,
+}
+
+#[derive(Serialize)]
+struct FileDifference {
+    path: String,
+    diff: String,
+}
+
+fn compare(bundle: &Bundle, path: &str, contents: &[(String, String)]) -> FileDifference {
+    let wanted = bundle.files.iter().find(|file| file.path == path);
+    let secret = wanted.is_some_and(|file| file.mode == "0600");
+    let show = |text: String| if secret { without_values(&text) } else { text };
+    let new = show(wanted.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default());
+    let old = contents
+        .iter()
+        .find(|(known, _)| known == path)
+        .and_then(|(_, base64)| BASE64_STANDARD.decode(base64).ok());
+    let old = show(old.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default());
+    let diff = TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .header(&format!("host/{path}"), &format!("new/{path}"))
+        .to_string();
+    let diff = if diff.is_empty() { format!("{path}: a secret value differs\n") } else { diff };
+    FileDifference { path: path.to_owned(), diff }
+}
+
+/// A file of secrets is compared by its names: the old values are nobody's business either.
+fn without_values(text: &str) -> String {
+    let line =
+        |line: &str| line.split_once('=').map_or(line.to_owned(), |(name, _)| format!("{name}=********"));
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.files.is_empty() && self.images_missing.is_empty() {
+            return write!(f, "nothing would change: release {} is in place", self.release_in_place);
+        }
+        for image in &self.images_missing {
+            writeln!(f, "would get the image {image}")?;
+        }
+        for file in &self.files {
+            write!(f, "{}", file.diff)?;
+        }
+        write!(f, "nothing was changed (--dry-run)")
+    }
+}
+
+/// Compares with the host without changing it.
+pub fn difference(work: &mut Work) -> Result<Difference> {
+    render_files(work)?;
+    let script = Templates::of(work)?.text("host/release.sh")?;
+    let source = work.env.config.images.source;
+    let bundle = bundle(work)?.clone();
+    let (told, ran) = converse(work.ssh()?, &bundle, &script, source, |_, input| {
+        input.send("show\n");
+        input.close();
+        Ok(())
+    })?;
+    if !ran.ok() {
+        return Err(on_the_host(&ran, "the comparison with the host failed"));
+    }
+    // A host with another image of that name lacks the right one.
+    let images_missing = if source == ImageSource::Local { lacking_images(work)? } else { told.images };
+    let files = told.changes.iter().map(|path| compare(&bundle, path, &told.contents)).collect();
+    Ok(Difference { release_in_place: told.release, images_missing, files })
+}

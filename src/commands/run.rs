@@ -1,0 +1,312 @@
+//! `run`: starts the stack, waits until it is healthy, then looks at it from outside.
+
+use std::time::{Duration, Instant};
+
+use clap::ArgAction;
+
+use crate::app::App;
+use crate::checks;
+use crate::compose::{self, Container, Verdict, Watch};
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error, Result};
+use crate::process::{Input, Stream};
+use crate::render::Templates;
+use crate::services::{self, Endpoint, Port};
+use crate::state::Stage;
+use crate::story::{Phase, Step, Work};
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// Wait until every container is healthy, then look from outside
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_value = "true", default_missing_value = "true", require_equals = true)]
+    wait: bool,
+    /// Show the containers' logs meanwhile
+    #[arg(long)]
+    logs: bool,
+    /// How long the containers may take to get healthy
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+}
+
+/// What holds for one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    wait: bool,
+    logs: bool,
+    timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { wait: true, logs: false, timeout: Duration::from_mins(2) }
+    }
+}
+
+/// The steps of `run`.
+pub const RUN: Phase = Phase {
+    command: "run",
+    reaches: Stage::Running,
+    steps: &[
+        Step { title: "Start the containers and wait until they are healthy", run: start },
+        Step { title: "Look from outside", run: look_from_outside },
+    ],
+};
+
+/// `run --wait=false`: nobody looked, so the environment is not called running.
+const START: Phase = Phase {
+    command: "run",
+    reaches: Stage::Released,
+    steps: &[Step { title: "Start the containers", run: start }],
+};
+
+/// How long Compose may take to start the containers, beside the time that they get to become healthy.
+const COMPOSE_DEADLINE: Duration = Duration::from_mins(10);
+
+/// How long one look from outside may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Starts the stack.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    let mut work = Work::begin(app, &args.name, "run", Stage::Released)?;
+    let Args { wait, logs, timeout, .. } = *args;
+    work.options.run = Options { wait, logs, timeout: Duration::from_secs(timeout) };
+    work.walk(&[if wait { &RUN } else { &START }])?;
+    let text = if wait {
+        urls(&work)?
+    } else {
+        format!("{} is started; nobody waited for it to get healthy", args.name)
+    };
+    super::done(super::Moved::new(&work, text))
+}
+
+/// The URLs of a running stack, and what to do next.
+pub fn urls(work: &Work) -> Result<String> {
+    let (name, host) = (&work.env.name, work.env.host()?);
+    let line = |endpoint: &Endpoint| {
+        format!("\n  {:<13} {}", format!("{}:", endpoint.kind), endpoint.url(&host.address))
+    };
+    let urls: String = services::endpoints(&work.env.config).iter().map(line).collect();
+    Ok(format!("{name} is running:{urls}\nnext: torrust-tracker-deployer test {name}"))
+}
+
+/// The conversation with `run.sh`, from our side.
+struct Starter<'w> {
+    name: EnvironmentName,
+    own_tracker_toml: bool,
+    services: Vec<&'static str>,
+    ports: Vec<Port>,
+    options: Options,
+    since: Instant,
+    watch: Watch,
+    /// The containers that ran before.
+    before: Vec<Container>,
+    /// Whether others run now.
+    changed: bool,
+    listeners: Vec<(String, u16, String)>,
+    containers: Vec<Container>,
+    started: bool,
+    last: String,
+    log: Vec<String>,
+    failure: Option<Error>,
+    out: &'w crate::output::Out,
+}
+
+fn start(work: &mut Work) -> Result<String> {
+    // The logs may hold them.
+    work.revealed()?;
+    let script = Templates::of(work)?.text("host/run.sh")?;
+    let options = work.options.run;
+    let mut starter = Starter {
+        name: work.env.name.clone(),
+        own_tracker_toml: work.env.choices.tracker_toml.is_some(),
+        services: services::names(&work.env.config),
+        ports: services::published(&work.env.config),
+        options,
+        since: Instant::now(),
+        watch: Watch::default(),
+        before: vec![],
+        changed: false,
+        listeners: vec![],
+        containers: vec![],
+        started: false,
+        last: String::new(),
+        log: vec![],
+        failure: None,
+        out: &work.app.out,
+    };
+    let ssh = work.ssh()?;
+    let cmd = ssh
+        .root(&script, if options.logs { &["logs"] } else { &[] })
+        .deadline(options.timeout + COMPOSE_DEADLINE);
+    let ran = ssh.runner().talk(&cmd, |stream, line, input| starter.hear(stream, line, input))?;
+    let ran = ssh.judge(ran)?;
+    if let Some(failure) = starter.failure {
+        return Err(failure.why(starter.log.join("\n")));
+    }
+    if ran.ok() && starter.started {
+        let (changed, last) = (starter.changed, starter.last);
+        work.changed |= changed;
+        return Ok(last);
+    }
+    Err(Error::new(Code::ServiceUnhealthy, "Docker Compose could not start the stack")
+        .why(ran.complaint())
+        .help(format!("look on the host: {}", ssh.target.shown())))
+}
+
+impl Starter<'_> {
+    fn hear(&mut self, stream: Stream, line: &str, input: &mut Input) -> Result<()> {
+        if stream == Stream::Err {
+            if self.options.logs {
+                self.out.note(line);
+            } else {
+                self.out.doing(line);
+            }
+            return Ok(());
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "listen" => self.listeners.extend(listener(rest)),
+            "container" => self.containers.extend(compose::parse(rest).map_err(|error| {
+                Error::new(Code::ToolFailed, "what Docker Compose says about its containers cannot be read")
+                    .why(error)
+            })?),
+            "ready" => self.answer_ready(input),
+            "started" => self.answer_started(input),
+            "round" => self.answer_round(input),
+            "log" => self.log.push(rest.to_owned()),
+            "waiting" => self.out.doing("waiting for an earlier release or run on the host"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A port that somebody else holds is told before anything is started.
+    fn answer_ready(&mut self, input: &mut Input) {
+        self.before = std::mem::take(&mut self.containers);
+        self.before.retain(|container| container.state == "running");
+        let held = self.ports.iter().find_map(|port| {
+            let protocol = format!("{:?}", port.protocol).to_lowercase();
+            let (.., process) = self
+                .listeners
+                .iter()
+                .find(|(kind, number, _)| *kind == protocol && *number == port.number)?;
+            let ours = self.before.iter().any(|container| container.publishes(port.number, &protocol));
+            (!ours).then(|| (port.number, protocol, process.clone()))
+        });
+        match held {
+            None => input.send("up\n"),
+            Some((number, protocol, process)) => {
+                self.fail(port_in_use(number, &protocol, &process), input);
+            }
+        }
+    }
+
+    fn answer_started(&mut self, input: &mut Input) {
+        self.started = true;
+        self.containers.clear();
+        if !self.options.wait {
+            "started, not waited for".clone_into(&mut self.last);
+            input.send("stop\n");
+        }
+    }
+
+    fn answer_round(&mut self, input: &mut Input) {
+        if !self.options.wait {
+            return;
+        }
+        let containers = std::mem::take(&mut self.containers);
+        match self.watch.judge(&self.services, &containers) {
+            Verdict::Healthy => {
+                self.changed =
+                    !containers.iter().all(|now| self.before.iter().any(|before| before.id == now.id));
+                self.last = format!("{} healthy", self.services.join(", "));
+                input.send("stop\n");
+            }
+            Verdict::Waiting(states) if self.since.elapsed() < self.options.timeout => {
+                self.out.doing(&states);
+                self.last = states;
+            }
+            Verdict::Waiting(states) => {
+                let seconds = self.options.timeout.as_secs();
+                let error =
+                    Error::new(Code::ServiceUnhealthy, format!("not healthy within {seconds} s: {states}"))
+                        .help("give it more time: --timeout SECONDS");
+                let culprit = containers.iter().find(|container| !container.is_well());
+                self.fail_with_log(error, culprit, input);
+            }
+            Verdict::Broken(container, why) => {
+                let error = Error::new(
+                    Code::ServiceUnhealthy,
+                    format!("{} does not get healthy: {why}", container.name),
+                );
+                self.fail_with_log(error, Some(&container), input);
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error, input: &mut Input) {
+        self.failure = Some(error);
+        input.send("stop\n");
+    }
+
+    fn fail_with_log(&mut self, error: Error, container: Option<&Container>, input: &mut Input) {
+        let container = container.map(|container| container.name.clone()).unwrap_or_default();
+        let name = &self.name;
+        let mut error = error.help(format!("mend the cause, then: torrust-tracker-deployer deploy {name}"));
+        if self.own_tracker_toml {
+            error = error.help(format!(
+                "its tracker.toml is your own; back to the generated one: torrust-tracker-deployer release {name} --config generated"
+            ));
+        }
+        self.failure = Some(error);
+        input.send(format!("logs {container}\n"));
+    }
+}
+
+/// `tcp 7070 python3 (process 123)`.
+fn listener(text: &str) -> Option<(String, u16, String)> {
+    let mut words = text.splitn(3, ' ');
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.to_owned()))
+}
+
+fn port_in_use(number: u16, protocol: &str, process: &str) -> Error {
+    let error =
+        Error::new(Code::PortInUse, format!("port {number}/{protocol} on the host is held by {process}"));
+    if process.starts_with("docker-proxy") {
+        return error.help(format!(
+            "it belongs to another container; which one: sudo docker ps --filter publish={number}"
+        ));
+    }
+    error
+        .help("stop that process")
+        .help("this version cannot change a stored configuration: another port needs a new environment")
+}
+
+fn look_from_outside(work: &mut Work) -> Result<String> {
+    let host = work.env.host()?.clone();
+    let checks = services::checks(&work.revealed()?.config, &host)?;
+    let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
+    let failed: Vec<_> =
+        checked.iter().filter_map(|checked| checked.fault().map(|fault| (checked, fault))).collect();
+    if failed.is_empty() {
+        let [passed, _, skipped] = checks::tally(&checked);
+        return Ok(match (passed, skipped) {
+            (0, _) => "nothing can be asked from outside".to_owned(),
+            (_, 0) => format!("{passed} checks passed"),
+            _ => format!("{passed} checks passed, {skipped} could not be asked"),
+        });
+    }
+    let message = format!(
+        "the containers are healthy, but {} of {} checks from outside fail",
+        failed.len(),
+        checked.len()
+    );
+    let error = failed.iter().fold(Error::new(Code::ServiceUnhealthy, message), |error, (checked, fault)| {
+        error.why(format!("{}: {fault}", checked.name))
+    });
+    Err(error.help("is there a firewall between here and the host, such as the provider's own?"))
+}

@@ -1,0 +1,258 @@
+//! `test`: the stack as its clients see it, and what only the host itself can tell.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::checks::{self, Answer, Check, Checked};
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error, Result};
+use crate::output::{Format, Outcome};
+use crate::probe::Fault;
+use crate::render::Templates;
+use crate::services;
+use crate::state::{self, Stage};
+use crate::store::Environment;
+use crate::tools::ssh::Ssh;
+
+/// Options of `test`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// Which checks
+    #[arg(long, value_enum, default_value_t)]
+    suite: Suite,
+    /// How long one check may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// How the report is written; by default as --output-format says. xml is JUnit's
+    #[arg(long, value_enum)]
+    report: Option<ReportFormat>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Suite {
+    /// Every endpoint answers as it should
+    #[default]
+    Basic,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReportFormat {
+    Text,
+    Json,
+    Xml,
+}
+
+#[derive(Serialize)]
+struct Report {
+    environment: EnvironmentName,
+    suite: Suite,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    checks: Vec<Checked>,
+    #[serde(skip)]
+    format: ReportFormat,
+}
+
+/// Asks everything and reports.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    if let Some(ReportFormat::Text | ReportFormat::Xml) = args.report {
+        app.out.refuse_beside_json("another --report")?;
+    }
+    let env = app.store.load(&args.name)?;
+    state::require(args.name.as_str(), env.stage, "test", Stage::Configured)?;
+    app.log_for(&args.name)?;
+    let env = app.reveal(&env)?;
+    let (began, timeout) = (Timestamp::now(), Duration::from_secs(args.timeout));
+    let mut checked = ask_host(app, &env, timeout)?;
+    let outside = if env.stage >= Stage::Released {
+        services::checks(&env.config, env.host()?)?
+    } else {
+        vec![Check::skipped(
+            "the services",
+            &format!("nothing is released yet: {} is {}", env.name, env.stage),
+        )]
+    };
+    checked.extend(checks::ask_all(app.runner(), outside, timeout)?);
+    let [passed, failed, skipped] = checks::tally(&checked);
+    let json_wanted = app.out.format() == Format::Json;
+    let report = Report {
+        environment: args.name.clone(),
+        suite: args.suite,
+        passed,
+        failed,
+        skipped,
+        checks: checked,
+        format: args.report.unwrap_or(if json_wanted { ReportFormat::Json } else { ReportFormat::Text }),
+    };
+    let failure = report.failure();
+    // The report is worth having even where nothing can be written.
+    let _ = app.store.remember(&args.name, "test", began, failure.as_ref().map(Error::code), &[]);
+    match failure {
+        // In JSON a failure is one document, which holds the report.
+        Some(failure) if json_wanted => Err(failure),
+        _ => super::done(report),
+    }
+}
+
+/// What `test.sh` looks at beside the services' health: cloud-init, Docker, Compose.
+const HOST_FACTS: usize = 3;
+
+/// One SSH session: cloud-init, Docker, Compose, each container's own health check.
+fn ask_host(app: &App, env: &Environment, timeout: Duration) -> Result<Vec<Checked>> {
+    let ssh = Ssh::connect(app.runner(), app.target(env)?)?;
+    let script = Templates::new(env.choices.templates.clone())?.text("host/test.sh")?;
+    let health: Vec<String> = match env.stage {
+        Stage::Released | Stage::Running => services::all(env)?
+            .into_iter()
+            .flat_map(|service| [service.name.to_owned(), service.health.join(" ")])
+            .collect(),
+        _ => vec![],
+    };
+    let args: Vec<&str> = health.iter().map(String::as_str).collect();
+    let cmd = ssh.root(&script, &args).deadline(timeout * 3);
+    let ran = ssh.judge(app.runner().run(&cmd)?)?;
+    let facts: Vec<Checked> = ran.stdout.lines().filter_map(fact).collect();
+    let wanted = HOST_FACTS + health.len() / 2;
+    if ran.ok() && facts.len() == wanted {
+        return Ok(facts);
+    }
+    Err(Error::new(Code::TestFailed, format!("the host told {} of {wanted} facts about itself", facts.len()))
+        .why(ran.complaint()))
+}
+
+/// `NAME<tab>ok|failed<tab>WHAT WAS SEEN`.
+fn fact(line: &str) -> Option<Checked> {
+    let mut fields = line.splitn(3, '\t');
+    let (name, state, seen) = (fields.next()?, fields.next()?, fields.next()?);
+    let answer = match state {
+        "ok" => Answer::Passed { seen: seen.to_owned() },
+        _ => Answer::Failed(Fault::new("an answer without an error", seen)),
+    };
+    Some(Checked { name: name.to_owned(), answer, seconds: 0.0 })
+}
+
+impl Outcome for Report {
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn text(&self) -> String {
+        match self.format {
+            ReportFormat::Text => self.lines(),
+            ReportFormat::Json => format!("{:#}", self.json()),
+            ReportFormat::Xml => self.junit(),
+        }
+    }
+
+    fn failure(&self) -> Option<Error> {
+        if self.failed == 0 {
+            return None;
+        }
+        let total = self.checks.len();
+        let error = Error::new(Code::TestFailed, format!("{} of {total} checks failed", self.failed));
+        let faults = self.checks.iter().filter_map(|checked| checked.fault().map(|fault| (checked, fault)));
+        let error =
+            faults.fold(error, |error, (checked, fault)| error.why(format!("{}: {fault}", checked.name)));
+        let error = error.help(format!(
+            "bring it back to what was configured: torrust-tracker-deployer deploy {}",
+            self.environment
+        ));
+        Some(
+            error.problems(
+                self.checks.iter().map(|checked| serde_json::json!(checked)).collect(),
+                String::new(),
+            ),
+        )
+    }
+}
+
+impl Report {
+    fn lines(&self) -> String {
+        let mut text = format!("{} ({} suite)\n", self.environment, "basic");
+        for Checked { name, answer, seconds } in &self.checks {
+            let _ = match answer {
+                Answer::Passed { seen } => writeln!(text, "  ok      {name}: {seen} ({seconds:.2} s)"),
+                Answer::Failed(fault) => writeln!(text, "  FAILED  {name}: {fault} ({seconds:.2} s)"),
+                Answer::Skipped { reason } => writeln!(text, "  skipped {name}: {reason}"),
+            };
+        }
+        text + &format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+
+    /// The report that CI servers read.
+    fn junit(&self) -> String {
+        let seconds: f64 = self.checks.iter().map(|checked| checked.seconds).sum();
+        let mut xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{seconds:.3}\">\n",
+            xml_escape(self.environment.as_str()),
+            self.checks.len(),
+            self.failed,
+            self.skipped
+        );
+        for Checked { name, answer, seconds } in &self.checks {
+            let _ = write!(
+                xml,
+                "    <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
+                self.environment,
+                xml_escape(name)
+            );
+            let _ = match answer {
+                Answer::Passed { .. } => writeln!(xml, "/>"),
+                Answer::Failed(fault) => {
+                    writeln!(xml, "><failure message=\"{}\"/></testcase>", xml_escape(&fault.to_string()))
+                }
+                Answer::Skipped { reason } => {
+                    writeln!(xml, "><skipped message=\"{}\"/></testcase>", xml_escape(reason))
+                }
+            };
+        }
+        xml + "  </testsuite>\n</testsuites>"
+    }
+}
+
+/// Text for an XML attribute (XML 1.0, section 2.4); what XML cannot hold becomes a question mark.
+fn xml_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(' '),
+            control if control.is_control() => escaped.push('?'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_of_the_host_is_a_check() {
+        let checked = fact("Docker Engine\tok\t26.1.5").unwrap();
+        assert_eq!(
+            (checked.name.as_str(), &checked.answer),
+            ("Docker Engine", &Answer::Passed { seen: "26.1.5".into() })
+        );
+        assert!(fact("cloud-init\tfailed\tstatus: error").unwrap().fault().is_some());
+        assert!(fact("noise").is_none());
+    }
+
+    #[test]
+    fn junit_escapes_what_xml_cannot_hold() {
+        assert_eq!(xml_escape("a<b & \"c\"\u{1}"), "a&lt;b &amp; &quot;c&quot;?");
+    }
+}
