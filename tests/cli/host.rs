@@ -1,0 +1,168 @@
+//! Hosts that cannot be reached, refuse, or do not fit: the messages are OpenSSH's and sudo's own.
+
+use crate::world::{Refusal, World, snapshot};
+
+const REGISTER: &[&str] = &["register", "demo", "--instance-ip", "192.0.2.7"];
+
+/// Registers a host on which `ssh` ends with these words; then the same command on a good one.
+fn register_with(said: &str) -> Refusal {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    world.fake("ssh", &format!("cat >&2 <<'END'\n{said}\nEND\nexit 255"));
+    let refusal = world.refusal(REGISTER);
+    assert_eq!(refusal.exit, Some(1));
+    let state = world.state("demo");
+    assert_eq!((&state["stage"], state.get("host")), (&"created".into(), None), "{said}");
+    world.fake("ssh", include_str!("fakes/ssh"));
+    world.ok(REGISTER);
+    refusal
+}
+
+#[test]
+fn each_way_not_to_connect_has_its_own_words() {
+    let cases = [
+        (
+            "ssh: connect to host 192.0.2.7 port 22: Connection refused",
+            "ssh_unreachable",
+            "192.0.2.7 refuses connections on port 22",
+        ),
+        (
+            "ssh: connect to host 192.0.2.7 port 22: Connection timed out",
+            "ssh_unreachable",
+            "192.0.2.7 port 22 did not answer within 10 s",
+        ),
+        (
+            "ssh: Could not resolve hostname 192.0.2.7: Name or service not known",
+            "ssh_unreachable",
+            "the name 192.0.2.7 is unknown to DNS",
+        ),
+        (
+            "ssh: connect to host 192.0.2.7 port 22: No route to host",
+            "ssh_unreachable",
+            "there is no way from here to 192.0.2.7",
+        ),
+        (
+            "torrust@192.0.2.7: Permission denied (publickey,password).",
+            "ssh_auth",
+            "torrust@192.0.2.7 port 22 does not accept the key [TEST]/work/data/demo/id_ed25519",
+        ),
+        (
+            "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures",
+            "ssh_auth",
+            "torrust@192.0.2.7 port 22 does not accept the key [TEST]/work/data/demo/id_ed25519",
+        ),
+    ];
+    for (said, code, message) in cases {
+        let refusal = register_with(said);
+        assert_eq!((refusal.code.as_str(), refusal.message.as_str()), (code, message));
+        assert!(refusal.causes.contains(said) && !refusal.help.is_empty(), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_key_that_others_may_read_is_told_apart_from_one_that_the_host_refuses() {
+    let refusal = register_with(
+        "Permissions 0644 for '/k' are too open.\nThis private key will be ignored.\nLoad key \"/k\": bad permissions\ntorrust@192.0.2.7: Permission denied (publickey).",
+    );
+    assert_eq!(refusal.code, "ssh_auth");
+    assert_eq!(refusal.message, "ssh refuses the key [TEST]/work/data/demo/id_ed25519: others may read it");
+    assert!(refusal.help.contains("chmod 600 [TEST]/work/data/demo/id_ed25519"), "{}", refusal.help);
+    let refusal =
+        register_with("Load key \"/k\": invalid format\ntorrust@192.0.2.7: Permission denied (publickey).");
+    assert_eq!(refusal.message, "the key [TEST]/work/data/demo/id_ed25519 cannot be used");
+}
+
+#[test]
+fn a_changed_host_key_stops_everything() {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    world.ok(REGISTER);
+    world.fake("ssh", include_str!("fakes/ssh-changed-key"));
+    snapshot!(world, &["configure", "demo"]);
+    let refusal = world.refusal(&["configure", "demo"]);
+    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "host_key_changed"));
+    world.fake("ssh", include_str!("fakes/ssh"));
+    world.ok(&["configure", "demo"]);
+}
+
+#[test]
+fn a_user_who_may_not_use_sudo() {
+    for said in ["sudo: a password is required", "sudo: sorry, you must have a tty to run sudo"] {
+        let world = World::with_tools();
+        world.ok(&["create", "demo"]);
+        let refuse = format!("*os-release*) echo '{said}' >&2; exit 1 ;;\n  *never*)");
+        world.fake("ssh", &include_str!("fakes/ssh").replace("*os-release*)", &refuse));
+        let refusal = world.refusal(REGISTER);
+        assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "sudo_refused"));
+        assert!(refusal.causes.contains(said) && refusal.help.contains("NOPASSWD:ALL"), "{refusal:?}");
+        world.fake("ssh", include_str!("fakes/ssh"));
+        world.ok(REGISTER);
+    }
+}
+
+#[test]
+fn a_host_that_does_not_fit_is_refused_with_what_would() {
+    let cases = [
+        ("os=fedora version=42 arch=x86_64 disk_free_kib=50000000", "host_unsupported", "fedora 42"),
+        ("os=ubuntu version=20.04 arch=x86_64 disk_free_kib=50000000", "host_unsupported", "ubuntu 20.04"),
+        ("os=debian version=13 arch=riscv64 disk_free_kib=50000000", "host_unsupported", "riscv64"),
+        ("os=debian version=13 arch=x86_64 disk_free_kib=1000000", "host_disk_full", "976 MiB"),
+    ];
+    for (facts, code, named) in cases {
+        let world = World::with_tools();
+        world.ok(&["create", "demo"]);
+        let good = "os=debian version=13 arch=x86_64 disk_free_kib=50000000";
+        world.fake("ssh", &include_str!("fakes/ssh").replace(good, facts));
+        let refusal = world.refusal(REGISTER);
+        assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), code), "{facts}");
+        assert!(refusal.message.contains(named) && !refusal.help.is_empty(), "{refusal:?}");
+        assert!(world.state("demo").get("host").is_none());
+        assert!(!world.path("data/demo/known_hosts").exists());
+    }
+}
+
+#[test]
+fn a_registered_host_is_deployed_to_and_another_one_is_refused() {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    snapshot!(world, &["register", "demo", "--instance-ip", "192.0.2.7", "--ssh-port", "2222"]);
+    assert_eq!(world.state("demo")["host"]["port"], 2222);
+    world.ok(&["register", "demo", "--instance-ip", "192.0.2.7"]);
+    let refusal = world.refusal(&["register", "demo", "--instance-ip", "192.0.2.8"]);
+    assert_eq!(
+        (refusal.code.as_str(), refusal.message.as_str()),
+        ("state_refused", "demo has a host already: 192.0.2.7")
+    );
+    world.ok(&["deploy", "demo", "--skip-run"]);
+    assert!(
+        !world.transcript().lines().any(|call| call.starts_with("docker ")),
+        "only the host's own Docker is spoken to"
+    );
+}
+
+#[test]
+fn a_connection_that_breaks_in_the_middle_is_told_and_the_next_call_goes_on() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    let broken =
+        "*releases/.incoming*) echo 'client_loop: send disconnect: Broken pipe' >&2; exit 255 ;;\n  *never*)";
+    world.fake("ssh", &include_str!("fakes/ssh").replace("*releases/.incoming*)", broken));
+    let refusal = world.refusal(&["release", "demo"]);
+    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "ssh_lost"));
+    assert_eq!(world.state("demo")["attempt"]["step"], "Put the files on the host");
+    world.fake("ssh", include_str!("fakes/ssh"));
+    world.ok(&["release", "demo"]);
+    assert_eq!(world.state("demo")["stage"], "released");
+}
+
+#[test]
+fn a_full_disk_on_the_host_leaves_the_release_as_it_was() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    let full = "cat >/dev/null; echo 'tar: docker-compose.yml: Cannot write: No space left on device' >&2; exit 1; #";
+    world.fake("ssh", &include_str!("fakes/ssh").replace("cat >\"$FAKE/received.tar\"", full));
+    let refusal = world.refusal(&["release", "demo"]);
+    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "host_disk_full"));
+    assert!(refusal.message.contains("there was none before"), "{}", refusal.message);
+    assert_eq!(world.state("demo")["stage"], "configured");
+}

@@ -1,0 +1,23 @@
+//! The real program in a folder of its own, with scripted fakes of the tools first on PATH.
+//!
+//! No test needs the network, Docker or a terminal. `World` builds the surroundings; what a user reads is a snapshot.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod create;
+mod deploy;
+mod ending;
+mod host;
+mod interrupt;
+mod locking;
+mod log;
+mod look;
+mod manual;
+mod secrets;
+mod storage;
+mod tools;
+mod unsupported;
+mod usage;
+mod validate;
+mod world;
