@@ -1,0 +1,50 @@
+//! The firewall as it really is, and sshd on a port that nobody connects to directly.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::desk::Desk;
+use crate::host::{Host, eventually};
+use crate::lab;
+
+fn opens(address: &str, port: u16) -> bool {
+    let address = SocketAddr::new(address.parse().unwrap(), port);
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+}
+
+#[test]
+fn what_is_not_deployed_is_closed() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    host.exec("ufw --force disable");
+    host.spawn("python3 -m http.server 8099");
+    eventually("the other server answers", || opens(&host.address, 8099));
+    desk.deploy_on(&host);
+    let status = host.exec("ufw status");
+    assert!(status.starts_with("Status: active"), "{status}");
+    assert!(!opens(&host.address, 8099), "a port is open that nobody asked for");
+    assert!(opens(&host.address, 7070) && opens(&host.address, 22));
+    assert!(
+        !host.succeeds("systemctl is-active torrust-tracker-firewall-rollback.timer"),
+        "the rollback is still armed"
+    );
+    desk.test();
+}
+
+#[test]
+fn sshd_behind_a_port_mapping_is_not_locked_out() {
+    let desk = Desk::new();
+    let host = Host::without_images(&desk, &["--publish=127.0.0.1::2222"]);
+    host.exec("ufw --force reset; echo Port 2222 >/etc/ssh/sshd_config.d/port.conf; systemctl restart ssh");
+    let mapped = lab::docker(&["port", &host.name, "2222"]);
+    let port = mapped.rsplit(':').next().unwrap();
+    desk.create(&desk.config());
+    desk.run(&["register", &desk.name, "--instance-ip", "127.0.0.1", "--ssh-port", port]).ok();
+    desk.run(&["configure", &desk.name]).ok();
+    let status = host.exec("ufw status");
+    assert!(status.starts_with("Status: active") && status.contains("2222/tcp"), "{status}");
+    assert!(!status.contains(port), "the port in front of the mapping is not the host's: {status}");
+    // A new connection, through the firewall.
+    let again = desk.run(&["configure", &desk.name]).ok();
+    assert_eq!(again["changed"], false, "{again:#}");
+}
