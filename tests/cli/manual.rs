@@ -80,3 +80,16 @@ fn help_and_version_are_results() {
         assert!(help.stdout.contains(command["about"].as_str().unwrap()), "{}", command["name"]);
     }
 }
+
+#[test]
+fn bash_completes_the_options_of_a_command() {
+    let script = World::new().ok(&["completions", "bash"]).stdout;
+    let asked = format!(
+        "{script}\nCOMP_WORDS=(torrust-tracker-deployer release --); COMP_CWORD=2\n\
+         $(complete -p torrust-tracker-deployer | sed 's/.*-F \\([^ ]*\\).*/\\1/') torrust-tracker-deployer -- release\n\
+         echo \"${{COMPREPLY[@]}}\""
+    );
+    let said = std::process::Command::new("bash").args(["-c", &asked]).output().unwrap();
+    let words = String::from_utf8(said.stdout).unwrap();
+    assert!(words.contains("--image-tag") && words.contains("--dry-run"), "{words}");
+}
