@@ -7,28 +7,15 @@ suite=${1:-trixie}
 image=lab/debian:$suite
 case $suite in bookworm | trixie | sid) ;; *) usage ;; esac
 
-# This machine's own sources, written to FOLDER for another suite. sid has neither updates nor security.
-sources() {
-  . /etc/os-release
-  rm -rf "$1" && mkdir -p "$1"
-  for own in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-    [ -s "$own" ] || continue
-    uri=$(sed -nE 's/^(URIs:|deb) *([^ ]+).*/\2/p' "$own" | head -n 1)
-    if [ "$suite" = sid ]; then echo "deb $uri sid main" >"$1/sid.list"
-    else sed "s/$VERSION_CODENAME/$suite/g" "$own" >"$1/${own##*/}"
-    fi
-  done
-}
-
 need_engine
 lock "debian-$suite"
 have_image "$image" && { say "$image: there"; exit; }
 began=$(now)
-if grep -qx 'ID=debian' /etc/os-release; then
+if is_debian; then
   command -v mmdebstrap >/dev/null || die "mmdebstrap is not installed; type: lab/tools.sh images"
   work=$LAB_CACHE/debian-$suite
   mkdir -p "$work"
-  sources "$work/sources"
+  sources "$suite" "$work/sources"
   say "$image: from this machine's archive, about 20 s"
   # A snapshot of an archive may be past its date; its signatures still hold.
   quietly "$work/log" mmdebstrap --quiet --variant=minbase --include=ca-certificates \

@@ -26,30 +26,8 @@ pidfile=$dir/dockerd.pid
 
 answers() { timeout 10 docker info >/dev/null 2>&1; }
 
-# The process id in FILE, if that process was started with MARK in its command line: a number alone may belong to
-# another process by now.
-alive() {
-  [ -s "$1" ] || return 1
-  pid=$(cat "$1")
-  tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$2" || return 1
-  echo "$pid"
-}
 engine_pid() { alive "$pidfile" "$pidfile"; }
 containerd_pid() { alive "$dir/exec/containerd/containerd.pid" "$dir/exec/containerd/containerd.toml"; }
-
-# A process that ended stays in /proc, without a command line, until its parent asks for it: where the machine has no
-# proper init that is for ever.
-runs() { grep -q . "/proc/$1/cmdline" 2>/dev/null; }
-
-# Stops the process PID: politely, after SECONDS by force.
-stop_process() {
-  as_root kill "$1" 2>/dev/null || return 0
-  deadline=$(($(now) + $2))
-  while runs "$1"; do
-    [ "$(now)" -lt "$deadline" ] || { as_root kill -9 "$1" 2>/dev/null || :; sleep 1; break; }
-    sleep 0.2
-  done
-}
 
 start() {
   mkdir -p "$dir"
@@ -57,19 +35,10 @@ start() {
   # What an engine that was killed leaves: its containerd, and pid files that keep a new one from starting.
   ! orphan=$(containerd_pid) || stop_process "$orphan" 10
   as_root rm -f "$pidfile" "$dir/exec/containerd/containerd.pid"
-  # It must not inherit the lock, which would then be held for as long as it lives.
   # shellcheck disable=SC2086 # options are words
-  (
-    exec 9>&- </dev/null >"$dir/dockerd.log" 2>&1
-    exec $ROOT setsid $apart dockerd --host "unix://$socket" --group "$(id -gn)" --data-root "$dir/data" \
-      --exec-root "$dir/exec" --pidfile "$pidfile" $network
-  ) &
-  deadline=$(($(now) + 60))
-  until answers; do
-    kill -0 $! 2>/dev/null || { tail -n 15 "$dir/dockerd.log" >&2; die "dockerd ended at its start (whole log: $dir/dockerd.log)"; }
-    [ "$(now)" -lt "$deadline" ] || die "dockerd does not answer on $socket after 60 s (log: $dir/dockerd.log)"
-    sleep 0.2
-  done
+  in_background "$dir/dockerd.log" $apart dockerd --host "unix://$socket" --group "$(id -gn)" --data-root "$dir/data" \
+    --exec-root "$dir/exec" --pidfile "$pidfile" $network
+  await_answer dockerd "$dir/dockerd.log"
 }
 
 up() {

