@@ -5,7 +5,9 @@ set -eu
 [ $# -eq 0 ] || usage
 cd "$LAB_DIR"
 all=$(now)
-for step in tools.sh 'engine.sh up' debian.sh host-image.sh tracker-image.sh; do
+# First what may fail on a machine, last what takes long.
+for step in tools.sh 'engine.sh up' 'lxd.sh up' host-image.sh 'host-image.sh bookworm' judge-image.sh 'lxd.sh image' tofu.sh providers.sh \
+  mysql-image.sh prometheus-image.sh caddy-image.sh acme-image.sh tracker-image.sh tracker-develop-image.sh grafana-image.sh; do
   began=$(now)
   # shellcheck disable=SC2086 # a script and its arguments
   ./$step
