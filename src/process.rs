@@ -4,11 +4,14 @@
 //! arguments: every user of the machine can read them.
 
 mod cmd;
+mod transcript;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -103,14 +106,7 @@ impl Runner<'_> {
     ) -> Result<Ran> {
         self.out.program_started(&cmd.shown());
         let mut source = cmd.source.as_ref().map(|source| start_source(source)).transpose()?;
-        let mut child = cmd
-            .command()
-            .stdin(Stdio::piped())
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| cmd.not_started(&error))?;
-        let lines = listen(&mut child);
+        let (mut child, lines) = spawn(cmd, stdout)?;
         let mut input = feed(&mut child, cmd.input.clone(), source.as_mut());
         if talk == Talk::No {
             input.close();
@@ -132,7 +128,7 @@ impl Runner<'_> {
         self,
         cmd: &Cmd,
         child: &mut Child,
-        lines: &Receiver<(Stream, String)>,
+        lines: &Lines,
         input: &mut Input,
         hear: &mut impl FnMut(Stream, &str, &mut Input) -> Result<()>,
     ) -> Result<Ran> {
@@ -142,7 +138,7 @@ impl Runner<'_> {
         let mut stopping: Option<Instant> = None;
         loop {
             let overdue = exited.is_some_and(|(_, since)| since.elapsed() > DRAIN);
-            let heard = lines.recv_timeout(if overdue { Duration::ZERO } else { TICK });
+            let heard = lines.coming.recv_timeout(if overdue { Duration::ZERO } else { TICK });
             let closed = heard == Err(RecvTimeoutError::Disconnected);
             let silent = heard.is_err();
             match heard {
@@ -153,13 +149,14 @@ impl Runner<'_> {
                 }
                 Err(_) => self.out.tick(),
             }
-            self.mind_signals(child, &mut stopping);
+            self.mind_signals(cmd, child, &mut stopping);
             if cmd.deadline.is_some_and(|deadline| started.elapsed() > deadline) {
                 return Err(too_slow(cmd));
             }
             if exited.is_none() {
                 let status = child.try_wait().map_err(|error| cmd.not_started(&error))?;
                 exited = status.map(|status| (status, Instant::now()));
+                lines.ended.store(exited.is_some(), Ordering::Release);
             }
             match exited {
                 Some((status, _)) if closed || (overdue && silent) => return self.ended(ran, status),
@@ -178,12 +175,13 @@ impl Runner<'_> {
     }
 
     /// The first signal is passed on, the next one or too long a wait kills.
-    fn mind_signals(self, child: &mut Child, stopping: &mut Option<Instant>) {
+    fn mind_signals(self, cmd: &Cmd, child: &mut Child, stopping: &mut Option<Instant>) {
         if self.interrupt.came() {
             let first = stopping.is_none();
             stopping.get_or_insert_with(Instant::now);
+            self.out.doing(&format!("stopping {}; once more to kill it", cmd.program));
             signal_group(child, if first { Signal::INT } else { Signal::KILL });
-        } else if stopping.is_some_and(|since| since.elapsed() > GRACE) {
+        } else if stopping.is_some_and(|since| since.elapsed() > cmd.grace.unwrap_or(GRACE)) {
             signal_group(child, Signal::KILL);
         }
     }
@@ -192,6 +190,7 @@ impl Runner<'_> {
 fn too_slow(cmd: &Cmd) -> Error {
     let seconds = cmd.deadline.unwrap_or_default().as_secs();
     Error::new(Code::TimedOut, format!("{} did not end within {seconds} s and was stopped", cmd.program))
+        .help("repeat the command; where it hangs again, run it by hand: -vv shows how it is called")
 }
 
 /// A reader that ended well with what a failed source gave it has not done its work.
@@ -225,16 +224,36 @@ fn start_source(cmd: &Cmd) -> Result<Child> {
         .map_err(|error| cmd.not_started(&error))
 }
 
-/// Lines of both streams, in the order of their arrival.
-fn listen(child: &mut Child) -> Receiver<(Stream, String)> {
-    let (sender, lines) = channel();
+/// What a program writes.
+struct Lines {
+    /// Lines of both streams, in the order of their arrival.
+    coming: Receiver<(Stream, String)>,
+    /// To be set when the program has ended: a transcript has no end of its own.
+    ended: Arc<AtomicBool>,
+}
+
+fn spawn(cmd: &Cmd, stdout: Stdio) -> Result<(Child, Lines)> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let (stdout, stderr, transcript) = match &cmd.transcript {
+        Some(path) => {
+            let (stdout, stderr, transcript) = transcript::begin(path, &ended)?;
+            (stdout, stderr, Some(transcript))
+        }
+        None => (stdout, Stdio::piped(), None),
+    };
+    let spawned = cmd.command().stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn();
+    let mut child = spawned.map_err(|error| cmd.not_started(&error))?;
+    let (sender, coming) = channel();
+    if let Some(transcript) = transcript {
+        read_lines(transcript, Stream::Out, sender.clone());
+    }
     if let Some(stdout) = child.stdout.take() {
         read_lines(stdout, Stream::Out, sender.clone());
     }
     if let Some(stderr) = child.stderr.take() {
         read_lines(stderr, Stream::Err, sender);
     }
-    lines
+    Ok((child, Lines { coming, ended }))
 }
 
 fn read_lines(from: impl Read + Send + 'static, stream: Stream, to: Sender<(Stream, String)>) {

@@ -2,7 +2,9 @@
 
 pub mod ansible;
 pub mod docker;
+pub mod lxd;
 pub mod ssh;
+pub mod tofu;
 
 use crate::error::{Code, Error};
 
@@ -13,6 +15,9 @@ pub fn missing(program: &str) -> Error {
         "ansible-playbook" => "install Ansible: pipx install ansible-core (or: apt-get install ansible-core)",
         "ssh" | "ssh-keygen" => "install the OpenSSH client: apt-get install openssh-client",
         "docker" => "install the Docker Engine and its command line: apt-get install docker.io",
+        "tofu" | "terraform" => {
+            "install OpenTofu: https://opentofu.org/docs/intro/install/, or: torrust-tracker-deployer check --fix"
+        }
         _ => "install it, and make sure that it is on PATH",
     };
     Error::new(Code::ToolMissing, format!("{program} is not installed, or not on PATH")).help(help)

@@ -26,6 +26,11 @@ pub struct Cmd {
     pub source: Option<Box<Cmd>>,
     /// Killed when it takes longer.
     pub deadline: Option<Duration>,
+    /// How long it may take to end after Ctrl-C before it is killed; [`super::GRACE`] when nothing is said.
+    pub grace: Option<Duration>,
+    /// The file that both of its streams go to and are read from. A program that must live on when we are killed needs
+    /// one: writing to our broken pipe would end it.
+    pub transcript: Option<PathBuf>,
 }
 
 impl Cmd {
@@ -52,6 +57,20 @@ impl Cmd {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Lets it take this long to end after Ctrl-C.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Lets it live on when we are killed, with its output in this file.
+    #[must_use]
+    pub fn transcript(mut self, file: impl Into<PathBuf>) -> Self {
+        self.transcript = Some(file.into());
         self
     }
 
@@ -86,7 +105,9 @@ impl Cmd {
         if error.kind() == std::io::ErrorKind::NotFound {
             crate::tools::missing(&self.program)
         } else {
-            Error::new(Code::ToolFailed, format!("cannot start {}", self.program)).why(error)
+            Error::new(Code::ToolFailed, format!("cannot start {}", self.program))
+                .why(error)
+                .help("is it a program that you may run?")
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::output::{Format, Style};
 
@@ -59,9 +61,9 @@ fn a_deadline_ends_the_whole_group() {
     let started = Instant::now();
     assert_eq!(run(&cmd), Err(Code::TimedOut));
     assert!(started.elapsed() < Duration::from_secs(5));
-    let inner = std::fs::read_to_string(folder.path().join("inner")).unwrap();
+    let inner = fs::read_to_string(folder.path().join("inner")).unwrap();
     let ended = || {
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", inner.trim())).unwrap_or_default();
+        let state = fs::read_to_string(format!("/proc/{}/stat", inner.trim())).unwrap_or_default();
         // Gone, or dead and not yet collected by whoever inherited it.
         state.is_empty() || state.contains(") Z ")
     };
@@ -144,7 +146,7 @@ fn output_goes_into_a_file() {
     let runner = Runner { out: &out, interrupt: &interrupt };
     let ran = runner.run_into(&sh("printf 'a\\0b'; echo err >&2"), File::create(&path).unwrap()).unwrap();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "err\n"));
-    assert_eq!(std::fs::read(path).unwrap(), b"a\0b");
+    assert_eq!(fs::read(path).unwrap(), b"a\0b");
 }
 
 #[test]
@@ -169,4 +171,19 @@ fn a_source_that_failed_is_the_readers_failure() {
     let ran = run(&Cmd::new("cat", ["-"]).reading(sh("echo half; exit 4"))).unwrap();
     assert_eq!((ran.code, ran.stdout.as_str()), (4, "half\n"));
     assert!(ran.stderr.contains("sh, which should have given the data, ended with 4"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_transcript_is_read_while_it_is_written_and_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("transcript");
+    let cmd = sh("echo first; while [ ! -e go ]; do sleep 0.01; done; echo second >&2; exit 3");
+    let mut cmd = cmd.transcript(&file);
+    cmd.folder = Some(folder.path().to_owned());
+    let ran = talk(&cmd, |_, line, _| {
+        assert!(line == "second" || fs::write(folder.path().join("go"), "").is_ok());
+        Ok(())
+    });
+    assert_eq!(ran, Ok(Ran { code: 3, stdout: "first\nsecond\n".into(), stderr: String::new() }));
+    assert_eq!(fs::read_to_string(file).unwrap(), "first\nsecond\n");
 }
