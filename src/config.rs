@@ -13,6 +13,7 @@ mod name;
 mod problems;
 mod provider;
 mod rules;
+pub mod schedule;
 mod secret;
 mod shape;
 mod template;

@@ -1,5 +1,6 @@
 //! The rules about secrets that stand in the file itself. A message never has the secret's text in it.
 
+use super::Hetzner;
 use super::problems::Report;
 use super::secret::variable_of;
 
@@ -17,9 +18,6 @@ const SECRETS: &[&str] = &[
 
 /// The longest password that MySQL's authentication takes, in bytes.
 const MYSQL_PASSWORD_LIMIT: usize = 256;
-
-/// The length of every token of the Hetzner Cloud API.
-const HETZNER_TOKEN_LENGTH: usize = 64;
 
 fn literal<'r>(report: &'r Report, path: &str) -> Option<&'r str> {
     report.document.string(path).filter(|text| !text.is_empty() && variable_of(text).is_none())
@@ -93,10 +91,10 @@ fn hetzner_token_fits(report: &mut Report) {
     // What is no token at all has been reported as that.
     let token = literal(report, path).filter(|text| !is_example(text) && !text.starts_with('$'));
     let length = token.map(|text| text.chars().count());
-    if length.is_some_and(|length| length != HETZNER_TOKEN_LENGTH) {
-        report.warning(
+    if length.is_some_and(|length| length != Hetzner::TOKEN_LENGTH) {
+        report.error(
             path,
-            format!("a token of the Hetzner Cloud API has {HETZNER_TOKEN_LENGTH} characters, this one has not"),
+            format!("a token of the Hetzner Cloud API has {} characters, this one has not", Hetzner::TOKEN_LENGTH),
             "make one in the Hetzner console (Security, API tokens); best kept outside of the file: \"${HCLOUD_TOKEN}\"",
         );
     }

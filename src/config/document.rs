@@ -83,6 +83,11 @@ impl<'a> Document<'a> {
         self.find(path).is_some_and(|value| value.as_null_keyword().is_none())
     }
 
+    /// Whether the object at a path has this key, whatever characters are in it.
+    pub fn has_key(&self, path: &str, key: &str) -> bool {
+        self.find(path).and_then(Value::as_object).is_some_and(|object| object.get(key).is_some())
+    }
+
     /// How many elements the list at a path has.
     pub fn count(&self, path: &str) -> usize {
         self.find(path).and_then(Value::as_array).map_or(0, |list| list.elements.len())

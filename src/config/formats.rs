@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{name, secret};
+use super::{name, schedule, secret};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Debug)]
@@ -39,7 +39,6 @@ macro_rules! schemas {
 schemas! {
     bind_address: "ip-port", { "examples": ["0.0.0.0:6969", "[::]:6969"] };
     domain: "hostname" or "null", { "maxLength": 253 };
-    host: "hostname", { "maxLength": 253 };
     email: "email", {};
     schedule: "cron", { "examples": ["0 3 * * *"] };
     image: "image-reference", {};
@@ -50,6 +49,7 @@ schemas! {
     instance_name: "instance-name" or "null", { "pattern": "^[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?$", "maxLength": 63 };
     username: "user-name", { "pattern": "^[a-z_][a-z0-9_-]*$", "maxLength": 32 };
     sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 255 };
+    mysql_host: "mysql-host", { "const": "mysql" };
     mysql_database: "mysql-database", { "minLength": 1, "maxLength": 64 };
     mysql_user: "mysql-user", { "minLength": 1, "maxLength": 32 };
 }
@@ -69,6 +69,7 @@ pub fn check(format: &str, text: &str) -> Verdict {
         "instance-name" => check_instance_name(text),
         "user-name" => check_username(text),
         "file-name" => check_file_name(text),
+        "mysql-host" => check_mysql_host(text),
         "mysql-database" => check_mysql_database(text),
         "mysql-user" => check_mysql_user(text),
         _ => Ok(()),
@@ -163,24 +164,9 @@ fn check_email(text: &str) -> Verdict {
 }
 
 fn check_schedule(text: &str) -> Verdict {
-    let fields = text.split_whitespace().count();
     let fix =
         "write minute, hour, day of month, month and day of week, such as \"0 3 * * *\": every day at 03:00";
-    if fields != 5 {
-        return flaw(format!("`{text}` has {fields} fields, a schedule has 5"), fix);
-    }
-    // croner's extensions (last day, nearest weekday and so on) mean nothing to the cron on the host.
-    let day_of_month = text.split_whitespace().nth(2).unwrap_or_default();
-    let day_of_week = text.split_whitespace().nth(4).unwrap_or_default();
-    let stray = text.chars().find(|c| "?#+".contains(*c));
-    let stray = stray.or_else(|| day_of_month.chars().find(char::is_ascii_alphabetic));
-    if let Some(c) = stray.or_else(|| day_of_week.chars().find(|c| "Ll".contains(*c))) {
-        return flaw(format!("{c:?} is not understood by the host's cron"), fix);
-    }
-    match text.parse::<croner::Cron>() {
-        Ok(_) => Ok(()),
-        Err(why) => flaw(format!("`{text}` is no schedule: {why}"), fix),
-    }
+    schedule::on_calendar(text).map(drop).or_else(|what| flaw(what, fix))
 }
 
 fn check_image(text: &str) -> Verdict {
@@ -273,10 +259,26 @@ fn check_file_name(text: &str) -> Verdict {
     Ok(())
 }
 
+/// The stack has its own server: another one would be neither backed up nor looked at.
+fn check_mysql_host(text: &str) -> Verdict {
+    if text == "mysql" {
+        return Ok(());
+    }
+    flaw(
+        format!("`{text}` is not the stack's own server, and the deployer deploys no other"),
+        "write \"mysql\", the server's name in the stack's own network",
+    )
+}
+
+/// What a name on the server cannot have.
+fn unfit_for_a_name(c: char) -> bool {
+    c.is_control() || c > '\u{ffff}'
+}
+
 fn check_mysql_database(text: &str) -> Verdict {
-    if text.chars().any(char::is_control) || text.ends_with(' ') {
+    if text.chars().any(unfit_for_a_name) || text.ends_with(' ') || [".", ".."].contains(&text) {
         return flaw(
-            "MySQL takes no control characters in a database's name, and no blank at its end",
+            "MySQL takes no control characters and no emoji in a database's name, and no blank at its end",
             "use a name such as torrust_tracker",
         );
     }
@@ -291,8 +293,11 @@ fn check_mysql_database(text: &str) -> Verdict {
 }
 
 fn check_mysql_user(text: &str) -> Verdict {
-    if text.chars().any(char::is_control) {
-        return flaw("MySQL takes no control characters in a user's name", "use a name such as tracker_user");
+    if text.chars().any(unfit_for_a_name) {
+        return flaw(
+            "MySQL takes no control characters and no emoji in a user's name",
+            "use a name such as tracker_user",
+        );
     }
     if text.eq_ignore_ascii_case("root") || text.starts_with("mysql.") {
         return flaw(

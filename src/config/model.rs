@@ -14,6 +14,7 @@ use super::provider::Provider;
 use super::secret::Secret;
 use super::tracker::{Database, Tracker};
 use crate::digest::sha256;
+use crate::error::{Code, Error, Result};
 
 /// The description of one environment: a BitTorrent tracker on one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -130,6 +131,24 @@ pub struct Https {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::optional_path")]
     pub ca_root: Option<PathBuf>,
+    /// The root certificate of the proxy's own authority, as it was read from the host; never stored.
+    #[serde(skip)]
+    pub own_root: Option<String>,
+}
+
+impl Https {
+    /// The root certificates, in PEM form, that stand in for those which every machine knows.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn root(&self) -> Result<Option<String>> {
+        let Some(file) = &self.ca_root else { return Ok(self.own_root.clone()) };
+        let text = std::fs::read_to_string(file).map_err(|cause| {
+            let what = format!("the root certificate {} cannot be read", file.display());
+            Error::new(Code::ConfigInvalid, what).why(cause).help("put it back: https.ca_root names it")
+        })?;
+        Ok(Some(text))
+    }
 }
 
 /// Who signs the certificates.

@@ -140,6 +140,11 @@ pub struct Hetzner {
     pub image: String,
 }
 
+impl Hetzner {
+    /// How many characters a token of the Hetzner Cloud API has.
+    pub const TOKEN_LENGTH: usize = 64;
+}
+
 impl Lxd {
     /// A host of the default size, under a profile of this name.
     pub fn with_profile(profile_name: String) -> Self {

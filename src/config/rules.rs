@@ -15,9 +15,12 @@ pub const RULES: &[fn(&mut Report)] = &[
     ports_are_unique,
     domains_are_unique,
     grafana_has_prometheus,
+    prometheus_reaches_the_api,
     authority_fits,
     https_is_used,
     domains_can_be_certified,
+    lxd_profile_is_its_own,
+    lxd_keys_are_free,
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -238,6 +241,18 @@ fn grafana_has_prometheus(report: &mut Report) {
     }
 }
 
+fn prometheus_reaches_the_api(report: &mut Report) {
+    let field = "tracker.http_api.bind_address";
+    let address: Option<SocketAddr> = report.document.string(field).and_then(|text| text.parse().ok());
+    if report.document.has("prometheus") && address.is_some_and(|address| address.ip().is_loopback()) {
+        report.warning(
+            field,
+            "Prometheus reads the tracker's figures from the API, which only its own container reaches on loopback",
+            "bind it to 0.0.0.0, or remove `prometheus`",
+        );
+    }
+}
+
 fn authority_fits(report: &mut Report) {
     let document = report.document;
     let authority = document.string("https.ca").unwrap_or("letsencrypt").to_owned();
@@ -298,6 +313,43 @@ fn domains_can_be_certified(report: &mut Report) {
                 format!("Let's Encrypt gives no certificate for `{domain}`: it is no public name"),
                 "use a name of your own in public DNS, or \"ca\": \"internal\" in `https` for a try-out",
             );
+        }
+    }
+}
+
+/// LXD's own profile is changed and never removed: making a host would change all others, removing it would empty the
+/// profile.
+fn lxd_profile_is_its_own(report: &mut Report) {
+    let path = "provider.profile_name";
+    let Some(name) = report.document.string(path).map(str::to_owned) else { return };
+    if name == "default" {
+        report.error(
+            path,
+            "the profile `default` is LXD's own, and other instances use it",
+            "choose a name that no profile has yet, such as torrust-tracker",
+        );
+    } else if name.contains('/') || name.starts_with('.') {
+        report.error(
+            path,
+            format!("LXD takes no profile of the name `{name}`"),
+            "choose a name without `/` and leading dot",
+        );
+    }
+}
+
+/// Keys that the deployer sets itself: another value would be lost, or lock it out.
+fn lxd_keys_are_free(report: &mut Report) {
+    const TAKEN: [(&str, &str); 5] = [
+        ("cloud-init.user-data", "it makes the SSH user; change the template: create NAME --template DIR"),
+        ("cloud-init.vendor-data", "change the template of the user data: create NAME --template DIR"),
+        ("user.user-data", "it makes the SSH user; change the template: create NAME --template DIR"),
+        ("limits.cpu", "set `cpus` in `provider`"),
+        ("limits.memory", "set `memory` in `provider`"),
+    ];
+    let path = "provider.config";
+    for (key, fix) in TAKEN {
+        if report.document.has_key(path, key) {
+            report.error(path, format!("the deployer sets the key `{key}` itself"), fix);
         }
     }
 }

@@ -106,10 +106,10 @@ pub struct Sqlite {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
-    /// The server's name in the stack's own network.
-    #[schemars(schema_with = "formats::host")]
+    /// The server's name in the stack's own network: `mysql`. There is no other server to choose.
+    #[schemars(schema_with = "formats::mysql_host")]
     pub host: String,
-    /// The server's port.
+    /// The port that the server listens on in that network; it is not published.
     #[schemars(range(min = 1))]
     pub port: u16,
     /// The database's name.
@@ -120,7 +120,7 @@ pub struct Mysql {
     pub username: String,
     /// That user's password.
     pub password: Secret,
-    /// The administrator's password; made at random when absent.
+    /// The administrator's password; when absent one is made at random that nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_password: Option<Secret>,
 }
