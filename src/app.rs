@@ -56,6 +56,20 @@ impl App {
         self.global.working_dir.join("build").join(name.as_str())
     }
 
+    /// The program that the user names for OpenTofu.
+    #[must_use]
+    pub fn tofu_bin(&self) -> Option<PathBuf> {
+        let named = self.global.tofu_bin.as_deref()?;
+        // A path is meant from here; a bare name is looked for on PATH.
+        Some(if named.components().count() > 1 { absolute(named) } else { named.to_owned() })
+    }
+
+    /// OpenTofu's state of an environment; absolute, because OpenTofu runs in another folder.
+    #[must_use]
+    pub fn tofu_state(&self, name: &EnvironmentName) -> PathBuf {
+        absolute(&self.store.folder(name).join("terraform.tfstate"))
+    }
+
     /// Where copies of an environment's data lie: `backups/<env>/`, beside `data/`, so that `purge` leaves them.
     #[must_use]
     pub fn backup_folder(&self, name: &EnvironmentName) -> PathBuf {

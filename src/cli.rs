@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser};
 use crate::commands::Command;
 use crate::output::log::{self, LogFormat, Target};
 use crate::output::{Format, Style};
+use crate::tools::tofu;
 
 /// Brings a BitTorrent tracker from a JSON description to running on a host
 #[derive(Debug, Parser)]
@@ -40,6 +41,9 @@ pub struct Global {
     /// How the result is written to standard output
     #[arg(long, global = true, value_enum, default_value_t, env = FORMAT_VARIABLE)]
     pub output_format: Format,
+    /// The program for OpenTofu: another path, or terraform; by default tofu, else terraform, on PATH
+    #[arg(long, global = true, value_name = "PATH", env = tofu::VARIABLE)]
+    pub tofu_bin: Option<PathBuf>,
     /// Say more: -v what each step is doing, -vv the programs that are started, -vvv every line they write
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,

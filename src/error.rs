@@ -63,7 +63,7 @@ pub enum Code {
     HostDiskFull,
     /// The release could not be put on the host.
     ReleaseFailed,
-    /// A section of the configuration has no service in this version.
+    /// An option asks what the provider cannot do.
     NotSupported,
     /// A port that the stack needs is in use on the host.
     PortInUse,

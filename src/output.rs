@@ -225,6 +225,7 @@ impl Out {
     /// # Errors
     /// `interrupted`, on Ctrl-C.
     pub fn ask(&self, question: &str, interrupt: &Interrupt) -> Result<bool> {
+        self.live.borrow_mut().pause();
         self.live.borrow().print_inline(&format!("{question} [y/N] "));
         let stdin = std::io::stdin();
         let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

@@ -1,22 +1,36 @@
 //! Where a host comes from: one file per provider. `register` takes a host that is there already.
 
 pub mod docker;
+mod hetzner;
 pub mod host;
+mod lxd;
+mod tofu;
 
-use crate::config::{EnvironmentName, Provider};
-use crate::error::{Code, Error, Result};
+pub use tofu::Making;
+
+use crate::config::Provider;
+use crate::error::Result;
+use crate::render::{File, Templates};
 use crate::store::Environment;
 use crate::story::{Step, Work};
 
 /// The steps that make this environment's host.
+#[must_use]
+pub fn steps(env: &Environment) -> &'static [Step] {
+    match &env.config.provider {
+        Provider::Docker(_) => docker::STEPS,
+        Provider::Lxd(_) | Provider::Hetzner(_) => tofu::STEPS,
+    }
+}
+
+/// The files that make this environment's host; none where the provider needs none.
 ///
 /// # Errors
-/// `not_supported`, when this version cannot make a host at that provider.
-pub fn steps(env: &Environment) -> Result<&'static [Step]> {
+/// The public key cannot be read, or a template does not fit.
+pub fn files(env: &Environment, templates: &Templates) -> Result<Vec<File>> {
     match &env.config.provider {
-        Provider::Docker(_) => Ok(docker::STEPS),
-        Provider::Lxd(_) => Err(not_supported("lxd", &env.name)),
-        Provider::Hetzner(_) => Err(not_supported("hetzner", &env.name)),
+        Provider::Docker(_) => Ok(vec![]),
+        Provider::Lxd(_) | Provider::Hetzner(_) => tofu::files(env, templates),
     }
 }
 
@@ -27,7 +41,8 @@ pub enum Extent {
     Everything,
     /// The host; the tracker's data stays.
     AllButData,
-    /// What this very command made: a failed try takes nothing away that was there before it.
+    /// What a command that failed leaves of a host that was not there before it. Docker's things are known one by one;
+    /// with OpenTofu it is all that the state knows, once this command began to make something.
     MadeNow,
 }
 
@@ -38,15 +53,38 @@ pub enum Extent {
 pub fn remove(work: &mut Work, extent: Extent) -> Result<Vec<String>> {
     match &work.env.config.provider {
         Provider::Docker(_) => docker::remove(work, extent),
-        // Nothing can have been made there: `steps` refuses.
-        Provider::Lxd(_) | Provider::Hetzner(_) => Ok(vec![]),
+        Provider::Lxd(_) | Provider::Hetzner(_) => tofu::remove(work, extent),
     }
 }
 
-fn not_supported(provider: &str, name: &EnvironmentName) -> Error {
-    Error::new(Code::NotSupported, format!("this version does not make hosts at the provider {provider} yet"))
-        .help(format!(
-            "make the host yourself, then: torrust-tracker-deployer register {name} --instance-ip ADDRESS"
-        ))
-        .help("or use the provider docker")
+/// Whether the provider lets us at what it has of this environment, before anything is touched.
+///
+/// # Errors
+/// As [`remove`], as far as that can be known.
+pub fn look(work: &mut Work) -> Result<String> {
+    match &work.env.config.provider {
+        Provider::Docker(_) => docker::find_engine(work),
+        Provider::Lxd(_) | Provider::Hetzner(_) => tofu::look(work),
+    }
+}
+
+/// Refuses what [`Extent::AllButData`] cannot be at this provider, before anything is touched.
+///
+/// # Errors
+/// `not_supported`.
+pub fn check_extent(work: &Work, extent: Extent) -> Result<()> {
+    match &work.env.config.provider {
+        Provider::Lxd(_) | Provider::Hetzner(_) if extent == Extent::AllButData => {
+            Err(tofu::refuse_to_keep_data(work))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What this command leaves at the provider, for the user who would have to remove it; nothing when nothing is known.
+pub fn left_there(work: &Work) -> Option<String> {
+    match &work.env.config.provider {
+        Provider::Docker(_) => (!work.made.is_empty()).then(|| work.made.join(", ")),
+        Provider::Lxd(_) | Provider::Hetzner(_) => tofu::left_there(work),
+    }
 }

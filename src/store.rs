@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, EnvironmentName};
+use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::state::{Attempt, Stage};
@@ -117,6 +118,13 @@ impl Environment {
             choices,
             config,
         }
+    }
+
+    /// A mark that no other environment has, not even one of the same name: what carries it at a provider was made for
+    /// this one. 16 hexadecimal digits.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        sha256(format!("{} {}", self.name, self.created))[..16].to_owned()
     }
 
     /// The host, when there is one.

@@ -45,6 +45,8 @@ pub struct Work<'a> {
     pub changed: bool,
     /// A host that is being looked at and is not the environment's yet.
     pub candidate: Option<Host>,
+    /// What `OpenTofu` is at.
+    pub making: crate::providers::Making,
     revealed: Option<Environment>,
     ssh: Option<Ssh<'a>>,
     command: &'static str,
@@ -79,6 +81,7 @@ impl<'a> Work<'a> {
             made: vec![],
             changed: false,
             candidate: None,
+            making: crate::providers::Making::default(),
             revealed: None,
             ssh: None,
             command,
@@ -87,6 +90,21 @@ impl<'a> Work<'a> {
             steps: vec![],
             _lock: lock,
         })
+    }
+
+    /// At a terminal the user is asked before something is made or changed at the provider.
+    ///
+    /// # Errors
+    /// `declined`, which leaves everything as it was.
+    pub fn approve(&self, question: &str) -> Result<()> {
+        let out = &self.app.out;
+        if self.options.provision.auto_approve || !out.can_ask() || out.ask(question, &self.app.interrupt)? {
+            return Ok(());
+        }
+        Err(Error::new(Code::Declined, "not approved; nothing was changed").help(format!(
+            "when you want it: torrust-tracker-deployer {} {} --auto-approve",
+            self.command, self.env.name
+        )))
     }
 
     /// Writes the environment's present state.

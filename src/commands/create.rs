@@ -95,11 +95,7 @@ impl std::fmt::Display for Created {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, provider, .. } = self;
         writeln!(f, "environment {name} is created (provider {provider})")?;
-        if provider == "docker" {
-            return write!(f, "next: torrust-tracker-deployer deploy {name}");
-        }
-        writeln!(f, "this version makes no hosts at {provider}: make it yourself")?;
-        write!(f, "next: torrust-tracker-deployer register {name} --instance-ip ADDRESS")
+        write!(f, "next: torrust-tracker-deployer deploy {name}")
     }
 }
 

@@ -11,7 +11,6 @@ use super::run::RUN;
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
-use crate::services;
 use crate::state::{self, Stage};
 use crate::store::{Choices, Environment, Origin};
 use crate::story::{Phase, Work};
@@ -31,6 +30,8 @@ pub struct Args {
     /// Print the steps that would be done
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    provision: provision::Options,
     // `--verbose` is the global option of that name.
 }
 
@@ -49,14 +50,11 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         super::create::create(app, wanted.config, wanted.choices)?;
     }
     let mut work = Work::begin(app, &name, "deploy", Stage::Created)?;
-    services::refuse_unsupported(&work.env.config)?;
-    let provision = needed_provision(&work.env)?;
+    work.options.provision = args.provision.clone();
+    let provision = needed_provision(&work.env);
     let phases = remaining(&work.env, provision.as_ref(), args.skip_run);
-    if provision.is_some() {
-        provision::approve(&work, false)?;
-    }
     let was = work.env.stage;
-    provision::walk_or_clean(&mut work, &phases, false)?;
+    provision::walk_or_clean(&mut work, &phases)?;
     let text = told(&work, was, args.skip_run)?;
     super::done(super::Moved::new(&work, text))
 }
@@ -79,10 +77,10 @@ pub fn next(work: &Work) -> String {
 }
 
 /// `provision`, when it has to run: there is no host, or it began and did not end.
-fn needed_provision(env: &Environment) -> Result<Option<Phase>> {
+fn needed_provision(env: &Environment) -> Option<Phase> {
     let registered = env.host.as_ref().is_some_and(|host| host.origin == Origin::Registered);
     let needed = !registered && (env.stage == Stage::Created || began(env, "provision"));
-    needed.then(|| provision::phase(env)).transpose()
+    needed.then(|| provision::phase(env))
 }
 
 /// Whether this command was begun and did not come to its end.
@@ -113,7 +111,9 @@ fn from_file(app: &App, file: &std::path::Path) -> Result<Environment> {
     Err(Error::new(Code::StateRefused, message)
         .help("this version cannot change a stored configuration yet")
         .help(format!("deploy it as it is: torrust-tracker-deployer deploy {name}"))
-        .help("or create the new configuration under another name"))
+        .help(format!(
+            "or begin anew: torrust-tracker-deployer destroy {name}, then torrust-tracker-deployer purge {name} --force, then this command again"
+        )))
 }
 
 /// The steps that `deploy` would walk.
@@ -131,8 +131,7 @@ struct PlannedStep {
 
 fn plan(env: &Environment, skip_run: bool) -> Result<Plan> {
     state::require(env.name.as_str(), env.stage, "deploy", Stage::Created)?;
-    services::refuse_unsupported(&env.config)?;
-    let provision = needed_provision(env)?;
+    let provision = needed_provision(env);
     let phases = remaining(env, provision.as_ref(), skip_run);
     let steps = phases.iter().flat_map(|phase| {
         phase.steps.iter().map(|step| PlannedStep { command: phase.command, title: step.title })

@@ -39,21 +39,23 @@ pub struct Args {
 pub struct Options {
     force: bool,
     keep_data: bool,
-    /// No command ever began to make a host: there is nothing to ask the provider for.
     backup_wanted: bool,
     stopped: bool,
+    /// No command ever began to make a host: there is nothing to ask the provider for.
     never_made: bool,
     removed: Vec<String>,
     backup: Option<PathBuf>,
 }
 
+/// What cannot be removed must not be stopped: a token that was revoked shows here.
+const LOOK: Step = Step { title: "Look for what there is", run: look };
 const STOP: Step = Step { title: "Stop the services", run: stop_services };
 const BACK_UP: Step = Step { title: "Fetch a copy of the data", run: back_up };
 const REMOVE: Step = Step { title: "Remove the host", run: remove_host };
 
-const DESTROY: Phase = Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[STOP, REMOVE] };
+const DESTROY: Phase = Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[LOOK, STOP, REMOVE] };
 const BACK_UP_AND_DESTROY: Phase =
-    Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[STOP, BACK_UP, REMOVE] };
+    Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[LOOK, STOP, BACK_UP, REMOVE] };
 
 #[derive(Serialize)]
 struct Destroyed {
@@ -75,6 +77,9 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         app.out.note(&format!("{} is destroyed already", args.name));
         work.walk(&[])?;
         return super::done(outcome(&work, None));
+    }
+    if args.keep_data && is_ours(&work) {
+        providers::check_extent(&work, Extent::AllButData)?;
     }
     confirm(&work, args.force)?;
     let kept = work
@@ -114,6 +119,18 @@ fn confirm(work: &Work, force: bool) -> Result<()> {
     Err(Error::new(Code::Declined, "not confirmed; nothing was removed"))
 }
 
+fn look(work: &mut Work) -> Result<String> {
+    if !is_ours(work) || work.options.destroy.never_made {
+        return Ok("nothing that would be removed".into());
+    }
+    providers::look(work)
+}
+
+/// Whether a host was made for this environment, or may have been.
+fn is_ours(work: &Work) -> bool {
+    work.env.host.as_ref().is_none_or(|host| host.origin == Origin::Created)
+}
+
 /// In order: what answers to the outside first. Compose does that by itself, as it knows who depends on whom.
 fn stop_services(work: &mut Work) -> Result<String> {
     if work.env.host.is_none() {
@@ -128,6 +145,8 @@ fn stop_services(work: &mut Work) -> Result<String> {
     match stopped {
         Ok(ran) if ran.ok() => {
             work.options.destroy.stopped = true;
+            // Should the removal fail, nothing runs any more.
+            work.env.stage = work.env.stage.min(Stage::Released);
             Ok(ran.stdout.trim().to_owned())
         }
         Ok(ran) if force => Ok(format!("not stopped: {}", ran.complaint())),

@@ -14,30 +14,40 @@ pub struct Args {
     /// The environment's name
     #[arg(value_name = "ENV", value_parser = super::name)]
     name: EnvironmentName,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How a host is made; `deploy` takes these, too.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
     /// Do not ask before the host is made
     #[arg(long)]
-    auto_approve: bool,
+    pub auto_approve: bool,
     /// When it fails, keep what was made for a look
     #[arg(long)]
-    keep_on_failure: bool,
+    pub keep_on_failure: bool,
+    /// How long a new host may take to answer over SSH [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub ssh_timeout: Option<u64>,
+    /// How long its first start (cloud-init) may take after that [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    pub cloud_init_timeout: Option<u64>,
 }
 
 /// The phase for this environment's provider.
-///
-/// # Errors
-/// `not_supported`, for a provider of a later version.
-pub fn phase(env: &Environment) -> Result<Phase> {
-    let steps = providers::steps(env)?;
-    Ok(Phase { command: "provision", reaches: Stage::Provisioned, steps })
+#[must_use]
+pub fn phase(env: &Environment) -> Phase {
+    Phase { command: "provision", reaches: Stage::Provisioned, steps: providers::steps(env) }
 }
 
 /// Makes the host.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "provision", Stage::Created)?;
     refuse_registered(&work)?;
-    approve(&work, args.auto_approve)?;
-    let phase = phase(&work.env)?;
-    walk_or_clean(&mut work, &[&phase], args.keep_on_failure)?;
+    work.options.provision = args.options.clone();
+    let phase = phase(&work.env);
+    walk_or_clean(&mut work, &[&phase])?;
     let host = work.env.host()?;
     let text = format!(
         "{} is provisioned: {}\nnext: torrust-tracker-deployer configure {0}",
@@ -58,53 +68,70 @@ fn refuse_registered(work: &Work) -> Result<()> {
     }
 }
 
-/// At a terminal the user is asked before something is made; a host that exists already is only looked after.
-pub fn approve(work: &Work, auto: bool) -> Result<()> {
-    let out = &work.app.out;
-    if auto || work.env.host.is_some() || !out.can_ask() {
-        return Ok(());
+/// Walks; when making a new host fails, removes what was made of it. After Ctrl-C it stays, for the next call.
+///
+/// # Errors
+/// The walk's own error, with what was removed and what remains.
+pub fn walk_or_clean(work: &mut Work, phases: &[&Phase]) -> Result<()> {
+    let before = (work.env.stage, work.env.attempt.clone());
+    let Err(error) = work.walk(phases) else { return Ok(()) };
+    let name = work.env.name.clone();
+    let is_half_made = work.env.stage == Stage::Created;
+    let is_ours_to_clean = before.0 == Stage::Created && is_half_made && !work.making.takes_over;
+    match error.code() {
+        Code::Declined => {
+            work.env.attempt = before.1;
+            work.save()?;
+            return Err(error);
+        }
+        Code::Interrupted => {}
+        _ if is_ours_to_clean && !work.options.provision.keep_on_failure => return Err(clean(work, error)),
+        _ => {}
     }
-    let (provider, instance) = (work.env.config.provider.kind(), work.env.config.instance_name());
-    if out.ask(&format!("Make the host {instance} with the provider {provider}?"), &work.app.interrupt)? {
-        return Ok(());
+    let besides = if error.code() == Code::Interrupted { ", besides what was just being made" } else { "" };
+    match providers::left_there(work).filter(|_| is_half_made) {
+        Some(left) => Err(error
+            .help(format!("at the provider is{besides}: {left}"))
+            .help(format!("go on with it: torrust-tracker-deployer provision {name}"))
+            .help(format!("or remove it: torrust-tracker-deployer destroy {name}"))),
+        None => Err(error),
     }
-    Err(Error::new(Code::Declined, "not approved; nothing was made").help(format!(
-        "when you want it: torrust-tracker-deployer provision {} --auto-approve",
-        work.env.name
-    )))
 }
 
-/// Walks; when making a new host fails, removes what was made of it. After Ctrl-C it stays, for the next call.
-pub fn walk_or_clean(work: &mut Work, phases: &[&Phase], keep: bool) -> Result<()> {
-    let is_new = work.env.stage == Stage::Created;
-    let Err(error) = work.walk(phases) else { return Ok(()) };
-    let failed_making = is_new && work.env.stage == Stage::Created;
-    if !failed_making || error.code() == Code::Interrupted {
-        return Err(error);
-    }
+/// Removes what this command made, and adds to its error what was removed, or what remains.
+fn clean(work: &mut Work, error: Error) -> Error {
     let name = work.env.name.clone();
-    if keep {
-        return Err(
-            error.help(format!("what was made is kept; remove it: torrust-tracker-deployer destroy {name}"))
-        );
-    }
     work.hang_up();
     match providers::remove(work, providers::Extent::MadeNow) {
         Ok(removed) => {
             work.env.host = None;
-            work.save()?;
-            Err(match removed[..] {
+            let error = match removed[..] {
                 [] => error,
                 _ => error.help(format!(
-                    "removed again: {}; keep it for a look with --keep-on-failure",
+                    "removed again: {}; to keep it for a look: torrust-tracker-deployer provision {name} --keep-on-failure",
                     removed.join(", ")
                 )),
-            })
+            };
+            let error = match error.code() {
+                Code::TofuFailed => error.help(format!(
+                    "if the description has to change: torrust-tracker-deployer purge {name} --force, and create it again"
+                )),
+                _ => error,
+            };
+            match work.save() {
+                Ok(()) => error,
+                Err(unsaved) => error.why(unsaved),
+            }
         }
         // Without an engine nothing was made, and saying so twice helps nobody.
-        Err(same) if same.code() == error.code() => Err(error),
-        Err(remains) => Err(error
-            .why(format!("and cleaning up failed: {remains}"))
-            .help(format!("remove what remains: torrust-tracker-deployer destroy {name}"))),
+        Err(same) if same.code() == error.code() && same.message() == error.message() => error,
+        Err(remains) => {
+            let error = error.why(format!("and cleaning up failed: {remains}"));
+            let error = remains.causes().iter().fold(error, Error::why);
+            let told = error.helps().to_vec();
+            let new = remains.helps().iter().filter(|help| !told.contains(help));
+            let error = new.fold(error, Error::help);
+            error.help(format!("remove what remains: torrust-tracker-deployer destroy {name}"))
+        }
     }
 }

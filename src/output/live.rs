@@ -71,11 +71,16 @@ impl Live {
         Some(format!("  {} still at work after {} s{detail}", self.title, self.since.elapsed().as_secs()))
     }
 
-    /// Ends the live line and gives the step's title back.
-    pub fn finish(&mut self) -> String {
+    /// Takes the live line away while somebody is asked; the step goes on without one.
+    pub fn pause(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+
+    /// Ends the live line and gives the step's title back.
+    pub fn finish(&mut self) -> String {
+        self.pause();
         std::mem::take(&mut self.title)
     }
 

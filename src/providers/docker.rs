@@ -18,7 +18,7 @@ use crate::tools::docker::{self, docker};
 
 /// Makes the host.
 pub const STEPS: &[Step] = &[
-    Step { title: "Look for the Docker Engine", run: find_engine },
+    Step { title: "Look for the Docker Engine", run: find_engine_and_ask },
     Step { title: "Build the host's image", run: build_image },
     Step { title: "Create the network and the host", run: create_host },
     Step { title: "Wait for SSH", run: host::wait_for_ssh },
@@ -31,7 +31,11 @@ const OWNER: &str = "org.torrust.deployer.environment";
 /// The options of `docker run`; the file says what each is for.
 const RUN_OPTIONS: &str = "docker/run.options";
 
-fn find_engine(work: &mut Work) -> Result<String> {
+/// The engine's version.
+///
+/// # Errors
+/// As [`docker::must`].
+pub fn find_engine(work: &mut Work) -> Result<String> {
     let version = docker(["version", "--format", "{{.Server.Version}}"]);
     let ran = docker::must(
         work.app.runner(),
@@ -40,6 +44,15 @@ fn find_engine(work: &mut Work) -> Result<String> {
         "the Docker Engine gives no version",
     )?;
     Ok(format!("Docker Engine {}", ran.stdout.trim()))
+}
+
+fn find_engine_and_ask(work: &mut Work) -> Result<String> {
+    let engine = find_engine(work)?;
+    // A host that exists already is only looked after.
+    if work.env.host.is_none() {
+        work.approve(&format!("Make the host {} with the provider docker?", instance(work)))?;
+    }
+    Ok(engine)
 }
 
 fn build_image(work: &mut Work) -> Result<String> {
@@ -91,7 +104,10 @@ fn create_host(work: &mut Work) -> Result<String> {
     } else {
         let network = create_network(work, &owner)?;
         create_storage(work, &owner)?;
-        forget_earlier_host(work)?;
+        if work.env.stage > Stage::Created {
+            work.app.out.warn(&format!("the host of {} is gone; making a new one", work.env.name));
+        }
+        host::forget_earlier(work)?;
         run_container(work, &name, &network, &owner)?;
         "created"
     };
@@ -101,17 +117,6 @@ fn create_host(work: &mut Work) -> Result<String> {
     work.env.host = Some(host);
     work.save()?;
     Ok(note)
-}
-
-/// A new container has a new host key; and whatever an earlier one held is gone with it.
-fn forget_earlier_host(work: &mut Work) -> Result<()> {
-    work.app.forget_host_key(&work.env.name);
-    if work.env.stage > Stage::Created {
-        work.app.out.warn(&format!("the host of {} is gone; making a new one", work.env.name));
-        work.env.stage = Stage::Created;
-        work.save()?;
-    }
-    Ok(())
 }
 
 /// The network's name: the user's own, or one made for this environment.
@@ -156,11 +161,7 @@ fn ipv6_subnet(owner: &str) -> String {
 }
 
 fn run_container(work: &mut Work, name: &str, network: &str, owner: &str) -> Result<()> {
-    let credentials = &work.env.config.ssh_credentials;
-    let key = std::fs::read_to_string(&credentials.public_key_path).map_err(|error| {
-        Error::new(Code::ConfigInvalid, format!("cannot read {}", credentials.public_key_path.display()))
-            .why(error)
-    })?;
+    let (user, key) = (&work.env.config.ssh_credentials.username, host::public_key(&work.env)?);
     let (image, _) = host_image(work)?;
     let options = render::Templates::of(work)?.text(RUN_OPTIONS)?;
     let mut args: Vec<String> = ["run", "--detach"].map(Into::into).into();
@@ -168,8 +169,8 @@ fn run_container(work: &mut Work, name: &str, network: &str, owner: &str) -> Res
     args.extend(["--name", name, "--hostname", name, "--network", network].map(Into::into));
     args.extend(["--label".into(), format!("{OWNER}={owner}")]);
     args.push(format!("--volume={}:/opt/torrust/storage", storage(name)));
-    args.push(format!("--env=DEPLOYER_USER={}", credentials.username));
-    args.push(format!("--env=DEPLOYER_PUBLIC_KEY={}", key.trim()));
+    args.push(format!("--env=DEPLOYER_USER={user}"));
+    args.push(format!("--env=DEPLOYER_PUBLIC_KEY={key}"));
     args.push(image);
     // Made even when it does not start.
     work.made.push(format!("container {name}"));

@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
+use crate::process::Ran;
 use crate::render;
+use crate::state::Stage;
+use crate::store::Environment;
 use crate::story::Work;
 use crate::tools::ssh;
 
-/// How long a new host may take to answer.
-const SSH_DEADLINE: Duration = Duration::from_mins(2);
+/// How long a new host may take to answer, unless the user says otherwise.
+const SSH_DEADLINE: Duration = Duration::from_mins(5);
+/// How long its first start may take after that; cloud images may bring updates.
+const CLOUD_INIT_DEADLINE: Duration = Duration::from_mins(10);
 /// Images, releases and a young database need this much, in KiB.
 const DISK_NEEDED: u64 = 2 * 1024 * 1024;
 
@@ -18,20 +23,41 @@ const DISK_NEEDED: u64 = 2 * 1024 * 1024;
 /// # Errors
 /// As [`ssh::Ssh::connect`], the last one seen when the deadline passes.
 pub fn wait_for_ssh(work: &mut Work) -> Result<String> {
+    wait(work, &[Code::SshUnreachable])
+}
+
+/// As [`wait_for_ssh`]; a host at its first start may answer before cloud-init has made the user.
+///
+/// # Errors
+/// As [`wait_for_ssh`].
+pub fn wait_for_first_ssh(work: &mut Work) -> Result<String> {
+    wait(work, &[Code::SshUnreachable, Code::SshAuth])
+}
+
+/// Waits while the failure is one of these, which a host in the making has.
+fn wait(work: &mut Work, passing: &[Code]) -> Result<String> {
     let started = Instant::now();
+    let deadline = work.options.provision.ssh_timeout.map_or(SSH_DEADLINE, Duration::from_secs);
     loop {
         work.app.interrupt.check()?;
         match work.ssh().map(|_| ()) {
             Ok(()) => return remember_host_key(work),
-            Err(error) if error.code() != Code::SshUnreachable => return Err(error),
-            Err(error) if started.elapsed() > SSH_DEADLINE => {
-                return Err(error.why(format!("waited {} s", SSH_DEADLINE.as_secs())));
-            }
+            Err(error) if !passing.contains(&error.code()) => return Err(error),
+            Err(error) if started.elapsed() > deadline => return Err(gave_up(&error, deadline)),
             Err(error) => work.app.out.doing(error.message()),
         }
         work.app.out.tick();
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// What would help with a host that is there for long does not help with a new one, which is about to be removed again.
+fn gave_up(error: &Error, deadline: Duration) -> Error {
+    let seconds = deadline.as_secs();
+    let given_up = Error::new(error.code(), format!("the new host cannot be reached: {error}"));
+    error.causes().iter().fold(given_up, Error::why).why(format!("waited {seconds} s")).help(
+        "look at it from its provider's side: provision with --keep-on-failure; or give it more time: --ssh-timeout SECONDS",
+    )
 }
 
 /// Shows the host key and keeps it: from the first contact on it must stay the same.
@@ -42,6 +68,83 @@ pub fn remember_host_key(work: &mut Work) -> Result<String> {
         host.host_key.clone_from(&key);
     }
     Ok(format!("host key {key}"))
+}
+
+/// A new host has a new host key; and whatever an earlier one held is gone with it.
+///
+/// # Errors
+/// When the state cannot be saved.
+pub fn forget_earlier(work: &mut Work) -> Result<()> {
+    work.app.forget_host_key(&work.env.name);
+    work.env.host = None;
+    work.env.stage = Stage::Created;
+    work.save()
+}
+
+/// The user's public key, which a new host gets.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn public_key(env: &Environment) -> Result<String> {
+    let path = &env.config.ssh_credentials.public_key_path;
+    let key = std::fs::read_to_string(path).map_err(|error| {
+        Error::new(Code::ConfigInvalid, format!("cannot read {}", path.display())).why(error).help(
+            "put the public key back; it is made from the private one with: ssh-keygen -y -f PRIVATE_KEY",
+        )
+    })?;
+    Ok(key.trim().to_owned())
+}
+
+/// Waits until cloud-init has come to its end on the host.
+///
+/// # Errors
+/// `provider_failed` with what cloud-init says went wrong; `timed_out`.
+pub fn wait_for_cloud_init(work: &mut Work) -> Result<String> {
+    let script = render::Templates::of(work)?.text("host/cloud-init.sh")?;
+    let runner = work.app.runner();
+    let deadline = work.options.provision.cloud_init_timeout.map_or(CLOUD_INIT_DEADLINE, Duration::from_secs);
+    let ssh = work.ssh()?;
+    let (mut end, mut at) = (None, "its start".to_owned());
+    let ran = runner.talk(&ssh.root(&script, &[]).deadline(deadline), |_, line, input| {
+        input.close();
+        match line.split_once('=') {
+            Some(("stage", stage)) => {
+                runner.out.doing(&format!("cloud-init is in {stage}"));
+                stage.clone_into(&mut at);
+            }
+            Some(("end", state)) => end = Some(state.to_owned()),
+            _ => {}
+        }
+        Ok(())
+    });
+    let ran = ran.map_err(|error| match error.code() {
+        Code::TimedOut => endless_cloud_init(&at, deadline),
+        _ => error,
+    })?;
+    let ran = ssh.judge(ran)?;
+    match end.as_deref() {
+        Some("absent") => Ok("not installed on this host".into()),
+        Some(state) if ran.ok() => Ok(state.to_owned()),
+        _ => Err(cloud_init_failed(&ran)),
+    }
+}
+
+fn endless_cloud_init(stage: &str, deadline: Duration) -> Error {
+    let seconds = deadline.as_secs();
+    Error::new(
+        Code::TimedOut,
+        format!("cloud-init has not come to its end within {seconds} s; it is in {stage}"),
+    )
+    .help("look at the host: provision with --keep-on-failure, then there: sudo cloud-init status --long")
+}
+
+fn cloud_init_failed(ran: &Ran) -> Error {
+    let said = ran.stdout.lines().filter_map(|line| line.strip_prefix("error="));
+    let error = Error::new(Code::ProviderFailed, "cloud-init failed at the host's first start");
+    let said: Vec<&str> = said.collect();
+    let error =
+        if said.is_empty() { error.why(ran.complaint()) } else { said.iter().fold(error, Error::why) };
+    error.help("look at the host: provision with --keep-on-failure, then there: sudo cat /var/log/cloud-init-output.log")
 }
 
 /// Looks at operating system, architecture, disk and sudo, and refuses what cannot work.
