@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
-use crate::services::{self, HostFile, Service};
+use crate::services::{self, Container, HostFile, INTERNAL_NETWORKS, NETWORKS, Service};
 use crate::store::Environment;
 
 /// Everything that a release puts on the host.
@@ -25,21 +25,24 @@ impl Bundle {
     /// # Errors
     /// A secret has no value, or a template does not fit.
     pub fn of(env: &Environment) -> Result<Self> {
-        let templates = Templates::new(env.choices.templates.clone())?;
         let services = services::all(env)?;
         let mut files: Vec<HostFile> = services.iter().flat_map(|service| service.files.clone()).collect();
-        files.push(compose_file(&templates, &services)?);
+        files.push(compose_file(env, &services)?);
         files.push(env_file(&services));
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Self { services, files })
     }
 
-    /// One line per folder (`dir MODE OWNER PATH`) and per file (`SHA256 MODE OWNER PATH`), as `release.sh` reads it.
+    /// One line per folder (`dir MODE OWNER PATH`), systemd unit (`unit PATH`) and file (`SHA256 MODE OWNER PATH`), as
+    /// `release.sh` reads it.
     #[must_use]
     pub fn manifest(&self) -> String {
         let mut manifest = String::new();
-        for volume in self.services.iter().flat_map(|service| &service.volumes) {
-            let _ = writeln!(manifest, "dir {} {} {}", volume.mode, volume.owner, volume.host);
+        for folder in self.services.iter().flat_map(|service| &service.folders) {
+            let _ = writeln!(manifest, "dir {} {} {}", folder.mode, folder.owner, folder.path);
+        }
+        for unit in self.services.iter().flat_map(|service| &service.units) {
+            let _ = writeln!(manifest, "unit {unit}");
         }
         for file in &self.files {
             let _ = writeln!(manifest, "{} {} {} {}", sha256(&file.bytes), file.mode, file.owner, file.path);
@@ -63,26 +66,50 @@ impl Bundle {
         tar.into_inner().map_err(failed)
     }
 
+    /// The containers of all services that have one.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.services.iter().filter_map(|service| service.container.as_ref())
+    }
+
     /// The images of all services.
     #[must_use]
     pub fn images(&self) -> Vec<&str> {
-        self.services.iter().map(|service| service.image.as_str()).collect()
+        self.containers().map(|container| container.image.as_str()).collect()
     }
 }
 
-fn compose_file(templates: &Templates, services: &[Service]) -> Result<HostFile> {
-    let values: Vec<_> = services
-        .iter()
-        .map(|service| {
-            let names: Vec<&String> = service.env.iter().map(|(name, _)| name).collect();
-            let mut value = json!(service);
-            value["digest"] = digest(service).into();
-            value["env_names"] = json!(names);
-            value
-        })
-        .collect();
-    let bytes = templates.render("docker-compose/docker-compose.yml.j2", &json!({ "services": values }))?;
+fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
+    let containers = services.iter().filter_map(|service| {
+        let container = service.container.as_ref()?;
+        let mut value = json!(container);
+        value["digest"] = digest(service).into();
+        let names = service.env.iter().map(|(name, _)| json!([name, in_env_file(container.name, name)]));
+        value["environment"] = names.collect();
+        Some(value)
+    });
+    let used = |network: &&&str| {
+        let mut containers = services.iter().filter_map(|service| service.container.as_ref());
+        containers.any(|container| container.networks.contains(network))
+    };
+    let networks = NETWORKS.iter().filter(used).map(|name| {
+        json!({ "name": name, "internal": INTERNAL_NETWORKS.contains(name), "ipv6": subnet(env, name) })
+    });
+    let values =
+        json!({ "services": containers.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>() });
+    let templates = Templates::new(env.choices.templates.clone())?;
+    let bytes = templates.render("docker-compose/docker-compose.yml.j2", &values)?;
     Ok(HostFile { path: "docker-compose.yml".into(), mode: "0644", owner: 0, bytes })
+}
+
+/// A unique local prefix (RFC 4193) of the environment's own; older engines choose none by themselves.
+fn subnet(env: &Environment, network: &str) -> String {
+    let (site, number) = (sha256(env.name.as_str()), NETWORKS.iter().position(|name| *name == network));
+    format!("fd{}:{}:{}:{:x}::/64", &site[..2], &site[2..6], &site[6..10], number.unwrap_or_default() + 1)
+}
+
+/// Two services may know the same name.
+fn in_env_file(service: &str, name: &str) -> String {
+    format!("{}_{name}", service.to_uppercase())
 }
 
 /// Changes exactly when one of the service's files does.
@@ -98,8 +125,11 @@ fn digest(service: &Service) -> String {
 fn env_file(services: &[Service]) -> HostFile {
     let mut text =
         String::from("# Secrets of the stack, for Docker Compose. Only root may read this file.\n");
-    for (name, value) in services.iter().flat_map(|service| &service.env) {
-        let _ = writeln!(text, "{name}={}", env_quote(value));
+    for service in services {
+        let Some(container) = &service.container else { continue };
+        for (name, value) in &service.env {
+            let _ = writeln!(text, "{}={}", in_env_file(container.name, name), env_quote(value));
+        }
     }
     HostFile { path: ".env".into(), mode: "0600", owner: 0, bytes: text.into_bytes() }
 }

@@ -26,6 +26,11 @@ pub enum Answer {
         /// What was seen.
         seen: String,
     },
+    /// It works, and deserves attention.
+    Warning {
+        /// What was seen.
+        seen: String,
+    },
     /// Something is not as it should be.
     Failed(Fault),
     /// It could not be asked from here, and says nothing about the service.
@@ -117,15 +122,16 @@ fn ask(check: &Check, timeout: Duration) -> Checked {
     Checked { name: check.name.clone(), answer, seconds: started.elapsed().as_secs_f64() }
 }
 
-/// How many passed, failed, and could not be asked.
+/// How many passed, failed, could not be asked, and passed with a warning.
 #[must_use]
-pub fn tally(checked: &[Checked]) -> [usize; 3] {
-    let mut tally = [0; 3];
+pub fn tally(checked: &[Checked]) -> [usize; 4] {
+    let mut tally = [0; 4];
     for checked in checked {
         tally[match checked.answer {
             Answer::Passed { .. } => 0,
             Answer::Failed(_) => 1,
             Answer::Skipped { .. } => 2,
+            Answer::Warning { .. } => 3,
         }] += 1;
     }
     tally

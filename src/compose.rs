@@ -63,6 +63,12 @@ impl Container {
         matches!(self.state.as_str(), "exited" | "restarting" | "dead")
     }
 
+    /// Whether it is the one that something is wrong with, and not one that waits for another.
+    #[must_use]
+    pub fn is_ill(&self) -> bool {
+        self.is_down() || self.health == "unhealthy"
+    }
+
     /// In a word or two, what it is while it is not healthy.
     fn standing(&self) -> String {
         match (self.state.as_str(), self.health.as_str()) {

@@ -1,37 +1,79 @@
 //! The deployed services, each a value. Whoever needs to know something about a service iterates over [`all`].
 
+pub mod backup;
+mod caddy;
+mod endpoint;
+pub mod grafana;
+pub mod mysql;
+pub mod prometheus;
 pub mod tracker;
 
 use serde::Serialize;
 
+pub use caddy::OWN_ROOT;
+pub use endpoint::{Endpoint, Site, trust};
+
 use crate::checks::Check;
 use crate::config::Config;
-use crate::error::{Code, Error, Result};
-use crate::probe;
+use crate::error::Result;
 use crate::store::{Environment, Host};
 
 /// Everything that the deployment needs to know about a service.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Service {
+    /// Its container, when it runs in one; what does not is run by the host's systemd.
+    pub container: Option<Container>,
+    /// Folders on the host.
+    pub folders: Vec<Folder>,
+    /// Files on the host.
+    pub files: Vec<HostFile>,
+    /// Secrets and settings that travel in `.env`, which only root may read; the container sees them by the same names.
+    pub env: Vec<(String, String)>,
+    /// systemd units among the files, by their paths: they are linked, enabled and started.
+    pub units: Vec<String>,
+}
+
+/// A service's container, in the words of the Compose file: <https://docs.docker.com/reference/compose-file/services/>.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Container {
     /// Its name in the Compose file.
     pub name: &'static str,
     /// A full image reference.
     pub image: String,
-    /// The signal that ends it; Docker's default is SIGTERM.
-    pub stop_signal: Option<&'static str>,
+    /// The numeric user and group that it runs as; the image's own when nothing is said.
+    pub user: Option<String>,
+    /// What it is told to run; the image's own when empty.
+    pub command: Vec<String>,
+    /// The networks that it is on, of those in [`NETWORKS`].
+    pub networks: Vec<&'static str>,
     /// Ports published on the host.
     pub ports: Vec<Port>,
-    /// Folders on the host, below `/opt/torrust`, and where the container sees them.
-    pub volumes: Vec<Volume>,
-    /// Environment variables; they travel in `.env`, which only root may read.
-    pub env: Vec<(String, String)>,
-    /// Files on the host, below `/opt/torrust`.
-    pub files: Vec<HostFile>,
+    /// Where it sees the host's folders and files.
+    pub mounts: Vec<Mount>,
+    /// The services that must be healthy before it starts.
+    pub depends_on: Vec<&'static str>,
     /// The command that tells whether it is healthy.
     pub health: Vec<String>,
-    /// What people connect to.
-    pub endpoints: Vec<Endpoint>,
+    /// The signal that ends it; Docker's default is SIGTERM.
+    pub stop_signal: Option<&'static str>,
+    /// The most memory that it may use, as `1g`.
+    pub memory: &'static str,
+    /// What of root's rights it keeps; all others are taken away.
+    pub capabilities: Vec<&'static str>,
+    /// Whether its file system is read-only but for its mounts and `/tmp`.
+    pub read_only: bool,
+    /// Kernel settings of its own network.
+    pub sysctls: Vec<&'static str>,
+    /// Whether the name `host.docker.internal` leads to the host.
+    pub sees_host: bool,
 }
+
+/// The networks of the stack, each with what it is for. A container is on those that it needs, and sees nobody else.
+pub const NETWORKS: &[&str] = &["tracker", "database", "metrics", "visualization", "proxy"];
+
+/// Networks that nothing leads out of. Their containers talk to each other over IPv4 alone: where Docker makes no rules for
+/// IPv6, the host's firewall drops it between two containers, and who tries it first loses seconds.
+pub const INTERNAL_NETWORKS: &[&str] = &["database"];
 
 /// The two protocols of a published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,19 +92,44 @@ pub struct Port {
     pub number: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
+    /// From where it can be reached.
+    pub reach: Reach,
 }
 
-/// A folder of the host in the container.
+/// From where a published port can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// From everywhere, over IPv4 and IPv6.
+    Everywhere,
+    /// From everywhere, over IPv4.
+    Ipv4,
+    /// From everywhere, over IPv6.
+    Ipv6,
+    /// From the host itself.
+    Loopback,
+}
+
+/// A folder on the host.
 #[derive(Clone, Debug, Serialize)]
-pub struct Volume {
+pub struct Folder {
     /// Below `/opt/torrust`.
+    pub path: &'static str,
+    /// Octal permissions.
+    pub mode: &'static str,
+    /// Numeric owner; the container's user.
+    pub owner: u32,
+}
+
+/// A folder or file of the host in a container.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mount {
+    /// Below `/opt/torrust`; absolute for what is the host's own.
     pub host: &'static str,
     /// In the container.
     pub container: &'static str,
-    /// Numeric owner; the container's user.
-    pub owner: u32,
-    /// Octal permissions.
-    pub mode: &'static str,
+    /// Whether the container may only read it.
+    pub read_only: bool,
 }
 
 /// A rendered file on the host.
@@ -79,34 +146,12 @@ pub struct HostFile {
     pub bytes: Vec<u8>,
 }
 
-/// Something that people connect to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Endpoint {
-    /// What it is: `UDP tracker`, `HTTP tracker`, `API`, `Health check`.
-    pub kind: &'static str,
-    /// Scheme before the address: `udp`, `http`.
-    pub scheme: &'static str,
-    /// The domain, when one is configured; otherwise the host's address is used.
-    pub domain: Option<String>,
-    /// Port.
-    pub port: u16,
-    /// Path after the address, with `/`.
-    pub path: &'static str,
-}
-
-impl Endpoint {
-    /// The URL on a host of this address.
-    #[must_use]
-    pub fn url(&self, address: &str) -> String {
-        let host = self.domain.as_deref().unwrap_or(address);
-        probe::url(self.scheme, host, self.port, self.path)
-    }
-}
-
 /// What a service's file gives: the answers that its part of the configuration has.
 pub struct Kind {
-    /// Its name in the Compose file.
+    /// Its name; that of its container in the Compose file.
     pub name: &'static str,
+    /// Whether it runs in a container.
+    pub in_container: bool,
     /// Whether the configuration asks for it.
     pub wanted: fn(&Config) -> bool,
     /// The service, rendered.
@@ -117,10 +162,23 @@ pub struct Kind {
     pub endpoints: fn(&Config) -> Vec<Endpoint>,
     /// What a client would see of it on this host.
     pub checks: fn(&Config, &Host) -> Result<Vec<Check>>,
+    /// What can be seen on the host alone: a name and a command for its shell, each.
+    pub host_checks: fn(&Config) -> Vec<HostCheck>,
+}
+
+/// A question that is asked on the host, as root: well when the command ends with 0; its last line is what was seen.
+pub struct HostCheck {
+    /// What is checked.
+    pub name: String,
+    /// A command for `bash`, run in `/opt/torrust`.
+    pub command: String,
+    /// Whether a start waits until it holds: the stack would be of no use without it.
+    pub awaited: bool,
 }
 
 /// All there are, in the order of the Compose file.
-const KINDS: &[Kind] = &[tracker::KIND];
+const KINDS: &[Kind] =
+    &[mysql::KIND, tracker::KIND, prometheus::KIND, grafana::KIND, caddy::KIND, backup::KIND];
 
 fn wanted(config: &Config) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().filter(|kind| (kind.wanted)(config))
@@ -134,22 +192,30 @@ pub fn all(env: &Environment) -> Result<Vec<Service>> {
     wanted(&env.config).map(|kind| (kind.service)(env)).collect()
 }
 
-/// The services' names in the Compose file.
+/// The containers' names in the Compose file.
 #[must_use]
-pub fn names(config: &Config) -> Vec<&'static str> {
-    wanted(config).map(|kind| kind.name).collect()
+pub fn containers(config: &Config) -> Vec<&'static str> {
+    wanted(config).filter(|kind| kind.in_container).map(|kind| kind.name).collect()
 }
 
-/// The ports that the stack publishes on the host.
+/// The ports that the stack publishes on the host, for whoever can reach it.
 #[must_use]
 pub fn published(config: &Config) -> Vec<Port> {
-    wanted(config).flat_map(|kind| (kind.ports)(config)).collect()
+    let ports = wanted(config).flat_map(|kind| (kind.ports)(config));
+    ports.filter(|port| port.reach != Reach::Loopback).collect()
 }
 
 /// What people connect to.
 #[must_use]
 pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     wanted(config).flat_map(|kind| (kind.endpoints)(config)).collect()
+}
+
+/// What the TLS proxy serves: everything that says of itself that it is behind it. What is not wanted has no endpoints;
+/// to ask who is wanted would lead in a circle, as the proxy is wanted when there is a site.
+#[must_use]
+pub fn sites(config: &Config) -> Vec<Site> {
+    KINDS.iter().flat_map(|kind| (kind.endpoints)(config)).filter_map(|endpoint| endpoint.site()).collect()
 }
 
 /// What a client would see of each service on this host.
@@ -161,23 +227,8 @@ pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     Ok(checks?.into_iter().flatten().collect())
 }
 
-/// Refuses a configuration with a section that this version cannot deploy: nothing is ever ignored.
-///
-/// # Errors
-/// `not_supported`, naming all such sections.
-pub fn refuse_unsupported(config: &Config) -> Result<()> {
-    let sections = [
-        ("tracker.core.database (mysql)", config.tracker.core.database.mysql().is_some()),
-        ("prometheus", config.prometheus.is_some()),
-        ("grafana", config.grafana.is_some()),
-        ("https", config.https.is_some()),
-        ("backup", config.backup.is_some()),
-    ];
-    let present: Vec<&str> = sections.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect();
-    if present.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Code::NotSupported, format!("this version does not deploy {} yet", present.join(", ")))
-        .why("the configuration is valid, but a part of it would have no effect")
-        .help("take it out of the configuration, or wait for a version that deploys it"))
+/// What can be seen of each service on the host alone.
+#[must_use]
+pub fn host_checks(config: &Config) -> Vec<HostCheck> {
+    wanted(config).flat_map(|kind| (kind.host_checks)(config)).collect()
 }

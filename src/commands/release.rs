@@ -10,7 +10,6 @@ use crate::config::{EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran, Runner};
 use crate::render::Templates;
-use crate::services;
 use crate::state::Stage;
 use crate::story::{Phase, Step, Work};
 use crate::tools::docker::{self, docker};
@@ -87,9 +86,8 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Renders everything; a section that cannot be deployed is refused before anything is touched.
+/// Renders everything, before anything is touched.
 fn render_files(work: &mut Work) -> Result<String> {
-    services::refuse_unsupported(&work.env.config)?;
     let bundle = Bundle::of(work.revealed()?)?;
     let note = format!("{} files", bundle.files.len());
     work.bundle = Some(bundle);

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::ArgAction;
 
+use super::test::host;
 use crate::app::App;
-use crate::checks;
+use crate::checks::{self, Checked};
 use crate::compose::{self, Container, Verdict, Watch};
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
@@ -93,6 +94,14 @@ pub fn urls(work: &Work) -> Result<String> {
     Ok(format!("{name} is running:{urls}\nnext: torrust-tracker-deployer test {name}"))
 }
 
+/// How far `docker compose up` came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Up {
+    Working,
+    Done,
+    Failed,
+}
+
 /// The conversation with `run.sh`, from our side.
 struct Starter<'w> {
     name: EnvironmentName,
@@ -102,13 +111,13 @@ struct Starter<'w> {
     options: Options,
     since: Instant,
     watch: Watch,
-    /// The containers that ran before.
+    /// The containers that were there before.
     before: Vec<Container>,
     /// Whether others run now.
     changed: bool,
     listeners: Vec<(String, u16, String)>,
     containers: Vec<Container>,
-    started: bool,
+    up: Up,
     last: String,
     log: Vec<String>,
     failure: Option<Error>,
@@ -116,6 +125,14 @@ struct Starter<'w> {
 }
 
 fn start(work: &mut Work) -> Result<String> {
+    let healthy = start_containers(work)?;
+    if work.options.run.wait {
+        await_services(work)?;
+    }
+    Ok(healthy)
+}
+
+fn start_containers(work: &mut Work) -> Result<String> {
     // The logs may hold them.
     work.revealed()?;
     let script = Templates::of(work)?.text("host/run.sh")?;
@@ -123,7 +140,7 @@ fn start(work: &mut Work) -> Result<String> {
     let mut starter = Starter {
         name: work.env.name.clone(),
         own_tracker_toml: work.env.choices.tracker_toml.is_some(),
-        services: services::names(&work.env.config),
+        services: services::containers(&work.env.config),
         ports: services::published(&work.env.config),
         options,
         since: Instant::now(),
@@ -132,7 +149,7 @@ fn start(work: &mut Work) -> Result<String> {
         changed: false,
         listeners: vec![],
         containers: vec![],
-        started: false,
+        up: Up::Working,
         last: String::new(),
         log: vec![],
         failure: None,
@@ -147,14 +164,41 @@ fn start(work: &mut Work) -> Result<String> {
     if let Some(failure) = starter.failure {
         return Err(failure.why(starter.log.join("\n")));
     }
-    if ran.ok() && starter.started {
+    if ran.ok() && starter.up == Up::Done {
         let (changed, last) = (starter.changed, starter.last);
         work.changed |= changed;
         return Ok(last);
     }
     Err(Error::new(Code::ServiceUnhealthy, "Docker Compose could not start the stack")
-        .why(ran.complaint())
+        .why(words_of_compose(&ran.complaint()))
+        .why(starter.log.join("\n"))
         .help(format!("look on the host: {}", ssh.target.shown())))
+}
+
+/// A service may need longer than its container: what it asks on the host has to hold, too.
+fn await_services(work: &mut Work) -> Result<()> {
+    let patience = work.options.run.timeout;
+    let checks = services::host_checks(&work.env.config);
+    let checks: Vec<_> = checks.into_iter().filter(|check| check.awaited).collect();
+    if checks.is_empty() {
+        return Ok(());
+    }
+    work.app.out.doing("asking the services on the host");
+    let script = Templates::of(work)?.text("host/test.sh")?;
+    let facts = host::ask(work.ssh()?, &script, &checks, patience, patience + COMPOSE_DEADLINE)?;
+    let failed: Vec<&Checked> = facts.iter().filter(|checked| checked.fault().is_some()).collect();
+    let Some(first) = failed.first() else { return Ok(()) };
+    let what = format!("the containers are healthy, but this is not: {}", first.name);
+    let error = Error::new(Code::ServiceUnhealthy, what);
+    let why = |error: Error, checked: &&Checked| match checked.fault() {
+        Some(fault) => error.why(&fault.seen),
+        None => error,
+    };
+    let name = &work.env.name;
+    Err(failed
+        .iter()
+        .fold(error, why)
+        .help(format!("mend the cause, then: torrust-tracker-deployer deploy {name}")))
 }
 
 impl Starter<'_> {
@@ -176,6 +220,7 @@ impl Starter<'_> {
             })?),
             "ready" => self.answer_ready(input),
             "started" => self.answer_started(input),
+            "failed" => self.up = Up::Failed,
             "round" => self.answer_round(input),
             "log" => self.log.push(rest.to_owned()),
             "waiting" => self.out.doing("waiting for an earlier release or run on the host"),
@@ -187,7 +232,6 @@ impl Starter<'_> {
     /// A port that somebody else holds is told before anything is started.
     fn answer_ready(&mut self, input: &mut Input) {
         self.before = std::mem::take(&mut self.containers);
-        self.before.retain(|container| container.state == "running");
         let held = self.ports.iter().find_map(|port| {
             let protocol = format!("{:?}", port.protocol).to_lowercase();
             let (.., process) = self
@@ -206,7 +250,7 @@ impl Starter<'_> {
     }
 
     fn answer_started(&mut self, input: &mut Input) {
-        self.started = true;
+        self.up = Up::Done;
         self.containers.clear();
         if !self.options.wait {
             "started, not waited for".clone_into(&mut self.last);
@@ -218,11 +262,21 @@ impl Starter<'_> {
         if !self.options.wait {
             return;
         }
-        let containers = std::mem::take(&mut self.containers);
+        let mut containers = std::mem::take(&mut self.containers);
+        if self.up == Up::Failed {
+            return answer_failed(&containers, input);
+        }
+        if self.up == Up::Working {
+            // Those may be about to be replaced.
+            containers.retain(|now| self.before.iter().all(|before| before.id != now.id));
+        }
         match self.watch.judge(&self.services, &containers) {
+            Verdict::Healthy if self.up == Up::Working => {}
             Verdict::Healthy => {
-                self.changed =
-                    !containers.iter().all(|now| self.before.iter().any(|before| before.id == now.id));
+                let ran_before = |now: &Container| {
+                    self.before.iter().any(|before| before.id == now.id && before.state == "running")
+                };
+                self.changed = !containers.iter().all(ran_before);
                 self.last = format!("{} healthy", self.services.join(", "));
                 input.send("stop\n");
             }
@@ -267,6 +321,23 @@ impl Starter<'_> {
     }
 }
 
+/// Compose says what failed; a container that is not well can say why. It may have been started once more since then.
+fn answer_failed(containers: &[Container], input: &mut Input) {
+    let unwell = |container: &&Container| container.state == "running" && !container.is_well();
+    let culprit = containers.iter().find(|container| container.is_ill());
+    match culprit.or_else(|| containers.iter().find(unwell)) {
+        Some(container) => input.send(format!("logs {}\n", container.name)),
+        None => input.send("stop\n"),
+    }
+}
+
+/// Without the names of all that went well.
+fn words_of_compose(complaint: &str) -> String {
+    let progress =
+        |line: &&str| ["Container ", "Network "].iter().any(|head| line.trim_start().starts_with(head));
+    complaint.lines().filter(|line| !progress(line)).collect::<Vec<_>>().join("\n")
+}
+
 /// `tcp 7070 python3 (process 123)`.
 fn listener(text: &str) -> Option<(String, u16, String)> {
     let mut words = text.splitn(3, ' ');
@@ -288,17 +359,14 @@ fn port_in_use(number: u16, protocol: &str, process: &str) -> Error {
 
 fn look_from_outside(work: &mut Work) -> Result<String> {
     let host = work.env.host()?.clone();
-    let checks = services::checks(&work.revealed()?.config, &host)?;
+    let mut config = work.revealed()?.config.clone();
+    host::learn_root(work.ssh()?, &mut config)?;
+    let checks = services::checks(&config, &host)?;
     let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
     let failed: Vec<_> =
         checked.iter().filter_map(|checked| checked.fault().map(|fault| (checked, fault))).collect();
     if failed.is_empty() {
-        let [passed, _, skipped] = checks::tally(&checked);
-        return Ok(match (passed, skipped) {
-            (0, _) => "nothing can be asked from outside".to_owned(),
-            (_, 0) => format!("{passed} checks passed"),
-            _ => format!("{passed} checks passed, {skipped} could not be asked"),
-        });
+        return Ok(summary(checks::tally(&checked)));
     }
     let message = format!(
         "the containers are healthy, but {} of {} checks from outside fail",
@@ -309,4 +377,13 @@ fn look_from_outside(work: &mut Work) -> Result<String> {
         error.why(format!("{}: {fault}", checked.name))
     });
     Err(error.help("is there a firewall between here and the host, such as the provider's own?"))
+}
+
+fn summary([passed, _, skipped, warnings]: [usize; 4]) -> String {
+    if passed == 0 {
+        return "nothing can be asked from outside".to_owned();
+    }
+    let more = [(warnings, "passed with a warning: see test"), (skipped, "could not be asked")];
+    let more = more.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    format!("{passed} checks passed{}", more.collect::<String>())
 }

@@ -1,28 +1,43 @@
 //! The tracker itself: UDP and HTTP trackers, API and health check in one container.
 
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use serde_json::json;
 
-use super::{Endpoint, HostFile, Kind, Port, Protocol, Service, Volume};
+use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, mysql};
 use crate::checks::{Answer, Check};
 use crate::config::{Config, Database};
 use crate::error::Result;
-use crate::probe::http::{self, HttpTracker};
+use crate::probe::http::{self, HttpTracker, Url};
 use crate::probe::swarm::{Announce, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
-use crate::probe::{self, Deadline, Fault};
+use crate::probe::{Deadline, Fault};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
 
 /// The tracker, which every environment has.
-pub const KIND: Kind = Kind { name: NAME, wanted: |_| true, service, ports, endpoints, checks };
+pub const KIND: Kind = Kind {
+    name: NAME,
+    in_container: true,
+    wanted: |_| true,
+    service,
+    ports,
+    endpoints,
+    checks,
+    host_checks: |_| vec![],
+};
 
 const NAME: &str = "tracker";
 /// The user that the image runs the tracker as, unless told otherwise.
 const USER_ID: u32 = 1000;
 /// Where the image keeps its data.
 const DATABASE_FOLDER: &str = "/var/lib/torrust/tracker/database";
+/// Folders on the host, and where the image has them.
+const FOLDERS: [(&str, &str); 3] = [
+    ("storage/tracker/lib", "/var/lib/torrust/tracker"),
+    ("storage/tracker/log", "/var/log/torrust/tracker"),
+    ("storage/tracker/etc", "/etc/torrust/tracker"),
+];
 /// The port that a probe's peer claims to listen on (the "discard" port: nobody can be found there).
 const PEER_PORT: u16 = 9;
 
@@ -32,45 +47,77 @@ const PEER_PORT: u16 = 9;
 /// The admin token has no value, or the template does not fit.
 fn service(env: &Environment) -> Result<Service> {
     let config = &env.config;
-    let token = config.tracker.http_api.admin_token.resolve()?;
-    let health_port = config.tracker.health_check_api.bind_address.port();
     Ok(Service {
-        name: NAME,
-        image: image(env),
-        stop_signal: Some("SIGINT"),
-        ports: ports(config),
-        volumes: vec![
-            volume("storage/tracker/lib", "/var/lib/torrust/tracker"),
-            volume("storage/tracker/log", "/var/log/torrust/tracker"),
-            volume("storage/tracker/etc", "/etc/torrust/tracker"),
-        ],
-        env: vec![
-            ("USER_ID".into(), USER_ID.to_string()),
-            ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), "/etc/torrust/tracker/tracker.toml".into()),
-            ("TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER".into(), "sqlite3".into()),
-            ("TORRUST_TRACKER_CONFIG_OVERRIDE_HTTP_API__ACCESS_TOKENS__ADMIN".into(), quoted(token.expose())),
-        ],
+        container: Some(container(env)),
+        folders: FOLDERS.iter().map(|(path, _)| Folder { path, owner: USER_ID, mode: "0750" }).collect(),
+        env: variables(config)?,
         files: vec![HostFile {
             path: "storage/tracker/etc/tracker.toml".into(),
             mode: "0640",
             owner: USER_ID,
             bytes: tracker_toml(env)?,
         }],
+        units: vec![],
+    })
+}
+
+fn container(env: &Environment) -> Container {
+    let config = &env.config;
+    let health_port = config.tracker.health_check_api.bind_address.port();
+    let mysql = config.tracker.core.database.mysql();
+    Container {
+        name: NAME,
+        image: image(env),
+        networks: networks(config),
+        depends_on: mysql.map(|_| mysql::NAME).into_iter().collect(),
+        ports: ports(config),
+        mounts: FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false }).collect(),
         health: vec![
             "/usr/bin/http_health_check".into(),
             format!("http://127.0.0.1:{health_port}/health_check"),
         ],
-        endpoints: endpoints(config),
-    })
+        stop_signal: Some("SIGINT"),
+        memory: "2g",
+        // What the image's entry point needs to prepare its folders and to become the tracker's user.
+        capabilities: vec!["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
+        // An address of one family leaves the other to a second listener: IPv4 peers would get addresses of IPv6 form.
+        sysctls: vec!["net.ipv6.bindv6only=1"],
+        ..Container::default()
+    }
+}
+
+/// Its own, where its ports are published, and those of the services that need it.
+fn networks(config: &Config) -> Vec<&'static str> {
+    let needed = [
+        ("tracker", true),
+        ("database", config.tracker.core.database.mysql().is_some()),
+        ("metrics", config.prometheus.is_some()),
+        ("proxy", reachable(config).any(|listener| listener.tls)),
+    ];
+    needed.into_iter().filter(|(_, needed)| *needed).map(|(network, _)| network).collect()
+}
+
+fn variables(config: &Config) -> Result<Vec<(String, String)>> {
+    let token = config.tracker.http_api.admin_token.resolve()?;
+    let mysql = config.tracker.core.database.mysql();
+    let driver = if mysql.is_some() { "mysql" } else { "sqlite3" };
+    let overrides = "TORRUST_TRACKER_CONFIG_OVERRIDE";
+    let mut variables = vec![
+        ("USER_ID".into(), USER_ID.to_string()),
+        ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), "/etc/torrust/tracker/tracker.toml".into()),
+        (format!("{overrides}_CORE__DATABASE__DRIVER"), driver.into()),
+        (format!("{overrides}_HTTP_API__ACCESS_TOKENS__ADMIN"), quoted(token.expose())),
+    ];
+    if let Some(mysql) = mysql {
+        let url = mysql::url(mysql, mysql.password.resolve()?.expose());
+        variables.push((format!("{overrides}_CORE__DATABASE__PATH"), quoted(&url)));
+    }
+    Ok(variables)
 }
 
 /// The tracker parses what it finds in a variable: without quotes the token `true` or `0123` would not be text.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn volume(host: &'static str, container: &'static str) -> Volume {
-    Volume { host, container, owner: USER_ID, mode: "0750" }
 }
 
 /// The image, with the tag that `release --image-tag` chose.
@@ -93,73 +140,108 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
         Database::Sqlite3(sqlite) => {
             json!({ "driver": "sqlite3", "path": format!("{DATABASE_FOLDER}/{}", sqlite.database_name) })
         }
-        // Refused before anything is rendered: `services::refuse_unsupported`.
-        Database::Mysql(_) => json!({ "driver": "mysql", "path": "" }),
+        // The address with the password comes by an environment variable; the tracker wants a valid one here, too.
+        Database::Mysql(mysql) => json!({ "driver": "mysql", "path": mysql::url(mysql, "PASSWORD") }),
     };
     let values = json!({
         "private": tracker.core.private,
         "on_reverse_proxy": tracker.on_reverse_proxy(),
         "database": database,
-        "udp_trackers": tracker.udp_trackers.iter().map(|udp| udp.bind_address).collect::<Vec<_>>(),
-        "http_trackers": tracker.http_trackers.iter().map(|http| http.bind_address).collect::<Vec<_>>(),
+        "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| families(udp.bind_address)).collect::<Vec<_>>(),
+        "http_trackers": tracker.http_trackers.iter().flat_map(|http| families(http.bind_address)).collect::<Vec<_>>(),
         "http_api": tracker.http_api.bind_address,
         "health_check_api": tracker.health_check_api.bind_address,
     });
     Templates::new(env.choices.templates.clone())?.render("tracker/tracker.toml.j2", &values)
 }
 
-/// Kind, address, protocol, domain.
-type Listener = (&'static str, SocketAddr, Protocol, Option<String>);
+/// "Everywhere" means over both families: peers of either announce with the address that they have.
+fn families(address: SocketAddr) -> Vec<SocketAddr> {
+    let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    if address.ip().is_unspecified() {
+        everywhere.map(|ip| SocketAddr::new(ip, address.port())).to_vec()
+    } else {
+        vec![address]
+    }
+}
 
-/// What the tracker listens on, in the order of the configuration: kind, address, protocol.
+/// Something that the tracker listens on.
+struct Listener {
+    kind: &'static str,
+    address: SocketAddr,
+    protocol: Protocol,
+    domain: Option<String>,
+    /// Whether the TLS proxy stands in front.
+    tls: bool,
+}
+
+/// What the tracker listens on, in the order of the configuration.
 fn listeners(config: &Config) -> Vec<Listener> {
     let tracker = &config.tracker;
-    let udp = tracker
-        .udp_trackers
-        .iter()
-        .map(|udp| ("UDP tracker", udp.bind_address, Protocol::Udp, udp.domain.clone()));
-    let http = tracker
-        .http_trackers
-        .iter()
-        .map(|http| ("HTTP tracker", http.bind_address, Protocol::Tcp, http.domain.clone()));
+    let tcp = |kind, address, domain: &Option<String>, tls| Listener {
+        kind,
+        address,
+        protocol: Protocol::Tcp,
+        domain: domain.clone(),
+        tls: tls == Some(true),
+    };
+    let udp = tracker.udp_trackers.iter().map(|udp| Listener {
+        protocol: Protocol::Udp,
+        ..tcp("UDP tracker", udp.bind_address, &udp.domain, None)
+    });
+    let http = tracker.http_trackers.iter();
+    let http = http.map(|http| tcp("HTTP tracker", http.bind_address, &http.domain, http.use_tls_proxy));
     let (api, health) = (&tracker.http_api, &tracker.health_check_api);
     udp.chain(http)
         .chain([
-            ("API", api.bind_address, Protocol::Tcp, api.domain.clone()),
-            ("Health check", health.bind_address, Protocol::Tcp, health.domain.clone()),
+            tcp("API", api.bind_address, &api.domain, api.use_tls_proxy),
+            tcp("Health check", health.bind_address, &health.domain, health.use_tls_proxy),
         ])
         .collect()
 }
 
 /// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts
 /// no UDP tracker.
-fn published(config: &Config) -> impl Iterator<Item = Listener> {
+fn reachable(config: &Config) -> impl Iterator<Item = Listener> {
     let private = config.tracker.core.private;
     listeners(config)
         .into_iter()
-        .filter(|(_, address, ..)| !address.ip().is_loopback())
-        .filter(move |(.., protocol, _)| !private || *protocol == Protocol::Tcp)
+        .filter(|listener| !listener.address.ip().is_loopback())
+        .filter(move |listener| !private || listener.protocol == Protocol::Tcp)
 }
 
 /// The ports that are published.
 fn ports(config: &Config) -> Vec<Port> {
-    published(config).map(|(_, address, protocol, _)| Port { number: address.port(), protocol }).collect()
+    let port = |Listener { kind, address, protocol, .. }: Listener| Port {
+        number: address.port(),
+        protocol,
+        reach: match address.ip() {
+            _ if kind.ends_with("tracker") => Reach::Everywhere,
+            IpAddr::V4(_) => Reach::Ipv4,
+            IpAddr::V6(_) => Reach::Ipv6,
+        },
+    };
+    reachable(config).filter(|listener| !listener.tls).map(port).collect()
 }
 
 /// What people connect to.
 fn endpoints(config: &Config) -> Vec<Endpoint> {
-    let endpoint = |(kind, address, protocol, domain): (&'static str, SocketAddr, _, _)| Endpoint {
-        kind,
-        scheme: if protocol == Protocol::Udp { "udp" } else { "http" },
-        domain,
-        port: address.port(),
-        path: match kind {
+    reachable(config).map(endpoint).collect()
+}
+
+fn endpoint(listener: Listener) -> Endpoint {
+    Endpoint {
+        kind: listener.kind,
+        scheme: if listener.protocol == Protocol::Udp { "udp" } else { "http" },
+        domain: listener.domain,
+        port: listener.address.port(),
+        path: match listener.kind {
             "API" => "/api",
             "Health check" => "/health_check",
             _ => "/announce",
         },
-    };
-    published(config).map(endpoint).collect()
+        behind_proxy: listener.tls.then_some(NAME),
+    }
 }
 
 /// What a client sees: each tracker announces, the API opens with its token and only with it, health is reported.
@@ -169,38 +251,38 @@ fn endpoints(config: &Config) -> Vec<Endpoint> {
 fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     let token = config.tracker.http_api.admin_token.resolve()?;
     let mut checks = vec![];
-    for (kind, address, ..) in listeners(config) {
-        let (port, outside) = (address.port(), host.address.clone());
-        if address.ip().is_loopback() {
+    for listener in listeners(config) {
+        let (kind, port) = (listener.kind, listener.address.port());
+        if listener.address.ip().is_loopback() {
             checks.push(Check::skipped(format!("{kind} {port}"), "it listens inside its container only"));
             continue;
         }
+        if kind == "UDP tracker" {
+            checks.extend(udp_checks(config, host, port));
+            continue;
+        }
+        let endpoint = endpoint(listener);
+        let base = endpoint.asked_at(config, host)?;
+        let called = endpoint.called();
         match kind {
-            "UDP tracker" if config.tracker.core.private => checks.push(Check::skipped(
-                format!("UDP tracker {port}"),
-                "a private tracker starts no UDP tracker: UDP announces cannot carry a key",
-            )),
-            "UDP tracker" => {
-                checks.push(udp(port, outside, "IPv4"));
-                checks.extend(host.address_v6.clone().map(|address| udp(port, address, "IPv6")));
-            }
             "HTTP tracker" => {
-                let base = probe::url("http", &outside, port, "");
-                checks.push(if config.tracker.core.private {
-                    http_refusal(port, base)
-                } else {
-                    http_announce(port, base)
-                });
-                checks.push(health(
-                    &format!("HTTP tracker {port}"),
-                    probe::url("http", &outside, port, "/health_check"),
-                ));
+                let announce = if config.tracker.core.private { http_refusal } else { http_announce };
+                checks.extend([announce(&called, &base), health(&called, base.join("/health_check"))]);
             }
-            "API" => checks.extend(api(port, &probe::url("http", &outside, port, ""), token.expose())),
-            _ => checks.push(health("health-check API", probe::url("http", &outside, port, "/health_check"))),
+            "API" => checks.extend(api(&called, &base, token.expose())),
+            _ => checks.push(health("health-check API", base.join("/health_check"))),
         }
     }
     Ok(checks)
+}
+
+fn udp_checks(config: &Config, host: &Host, port: u16) -> Vec<Check> {
+    if config.tracker.core.private {
+        let why = "a private tracker starts no UDP tracker: UDP announces cannot carry a key";
+        return vec![Check::skipped(format!("UDP tracker {port}"), why)];
+    }
+    let over_v6 = host.address_v6.clone().map(|address| udp(port, address, "IPv6"));
+    std::iter::once(udp(port, host.address.clone(), "IPv4")).chain(over_v6).collect()
 }
 
 /// BEP 15 from connect to scrape, as one peer that leaves again.
@@ -221,16 +303,15 @@ fn udp(port: u16, host: String, family: &'static str) -> Check {
     Check { name, ask: Box::new(ask) }
 }
 
-fn http_announce(port: u16, base: String) -> Check {
-    Check::new(format!("HTTP tracker {port}: announce, scrape"), move |deadline| {
-        visit(&HttpTracker::new(format!("{base}/announce")), deadline)
-    })
+fn http_announce(called: &str, base: &Url) -> Check {
+    let tracker = HttpTracker::new(base.join("/announce"));
+    Check::new(format!("{called}: announce, scrape"), move |deadline| visit(&tracker, deadline))
 }
 
 /// A private tracker works when it refuses a peer without a key, and for that reason.
-fn http_refusal(port: u16, base: String) -> Check {
-    Check::new(format!("HTTP tracker {port}: refuses an announce without a key"), move |deadline| {
-        let tracker = HttpTracker::new(format!("{base}/announce"));
+fn http_refusal(called: &str, base: &Url) -> Check {
+    let tracker = HttpTracker::new(base.join("/announce"));
+    Check::new(format!("{called}: refuses an announce without a key"), move |deadline| {
         let expected = "a refusal for want of a key, as the tracker is private";
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
             Ok(_) => Err(Fault::new(expected, "the announce was accepted")),
@@ -254,21 +335,21 @@ fn visit(tracker: &dyn Tracker, deadline: Deadline) -> Result<String, Fault> {
     Ok(format!("interval {interval} s, {} seeder after the announce", announced.seeders))
 }
 
-fn health(what: &str, url: String) -> Check {
+fn health(what: &str, url: Url) -> Check {
     Check::new(format!("{what}: health"), move |deadline| {
         http::health(&url, deadline).map(|()| "Ok".to_owned())
     })
 }
 
-fn api(port: u16, base: &str, token: &str) -> [Check; 3] {
-    let (with_token, without, token) = (base.to_owned(), base.to_owned(), token.to_owned());
+fn api(called: &str, base: &Url, token: &str) -> [Check; 3] {
+    let (with_token, without, token) = (base.clone(), base.clone(), token.to_owned());
     [
-        health(&format!("API {port}"), format!("{base}/api/health_check")),
-        Check::new(format!("API {port}: figures with the token"), move |deadline| {
+        health(called, base.join("/api/health_check")),
+        Check::new(format!("{called}: figures with the token"), move |deadline| {
             let figures = http::api_stats(&with_token, &token, deadline)?;
             Ok(format!("{} torrents", figures["torrents"]))
         }),
-        Check::new(format!("API {port}: refused without the token and with a wrong one"), move |deadline| {
+        Check::new(format!("{called}: refused without the token and with a wrong one"), move |deadline| {
             let none = http::api_refuses(&without, None, deadline)?;
             let wrong = http::api_refuses(&without, Some("not-the-token"), deadline)?;
             Ok(format!("{none}; {wrong}"))

@@ -6,6 +6,7 @@
 #     SOURCE   registry: images that are missing are pulled; local: they were brought before
 #     LINES    how many lines of manifest follow on standard input:
 #                dir MODE OWNER PATH      a folder
+#                unit PATH                one of the files is a systemd unit, to be enabled and started
 #                SHA256 MODE OWNER PATH   a file
 #
 # It answers with one fact a line, then waits for one word:
@@ -13,7 +14,7 @@
 #   image REF FINGERPRINT|missing
 #   foreign ENVIRONMENT             the host has the release of another one; that is all
 #   differs PATH | missing PATH     a file that is not as the manifest wants it
-#   unrecorded                      the release in place is not the one whose files are there
+#   unrecorded                      the release in place is not the one whose files are there, or its units are not at work
 #   ready
 # stop:  nothing is done.
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
@@ -29,28 +30,45 @@ kept=5
 
 fail() { echo "$*" >&2; exit 1; }
 
+# The manifest's lines of files: the checksum of anything begins with none of these words.
+files() { grep -vE '^(dir|unit) ' <<<"$manifest"; }
+
 compare() {
   local sum mode owner path
   while read -r sum mode owner path; do
-    [ "$sum" != dir ] || continue
     if [ ! -e "$root/$path" ]; then echo "missing $path"
     elif [ "$(sha256sum <"$root/$path")" != "$sum  -" ]; then echo "differs $path"
     # Others could read the secrets.
     elif [ "$mode" = 0600 ] && [ "$(stat -c %a "$root/$path")" != 600 ]; then echo "differs $path"
     fi
-  done <<<"$manifest"
+  done < <(files)
+}
+
+units() { sed -n 's/^unit //p' <<<"$manifest"; }
+
+# Whether systemd has all units, and the timers among them wait for their time.
+units_work() {
+  local unit
+  while read -r unit; do
+    [ "/etc/systemd/system/${unit##*/}" -ef "$root/$unit" ] || return 1
+    case $unit in *.timer) systemctl is-enabled --quiet "${unit##*/}" && systemctl is-active --quiet "${unit##*/}" || return 1 ;; esac
+  done < <(units)
 }
 
 current() { basename "$(readlink "$releases/current" || echo 0)"; }
 
-# A file that only root may read holds secrets, and its values stay here.
+# A file that only its owner may read holds secrets, and they stay here: of .env the values, of another one all.
 show() {
   local sum mode owner path values
   while read -r sum mode owner path; do
     grep -qxF "differs $path" <<<"$changes" || continue
-    if [ "$mode" = 0600 ]; then values='s/=.*/=********/'; else values=''; fi
+    case "$mode $path" in
+      "0600 .env") values='s/=.*/=********/' ;;
+      0600*) values='s/.*/********/' ;;
+      *) values='' ;;
+    esac
     echo "content $path $(sed "$values" "$root/$path" | base64 -w0)"
-  done <<<"$manifest"
+  done < <(files)
 }
 
 # Everything is prepared beside the live files first: a full disk or a wrong file leaves the old release as it is.
@@ -60,11 +78,10 @@ receive() {
   tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
   local sum mode owner path
   while read -r sum mode owner path; do
-    [ "$sum" != dir ] || continue
     mkdir -p "$(dirname "$incoming/$path")"
     [ -e "$incoming/$path" ] || cp "$root/$path" "$incoming/$path"
     [ "$(sha256sum <"$incoming/$path")" = "$sum  -" ] || fail "$path did not arrive as it was sent"
-  done <<<"$manifest"
+  done < <(files)
   printf '%s\n' "$manifest" >"$incoming/manifest"
   docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
 }
@@ -91,13 +108,36 @@ make_folders() {
 install_files() {
   local sum mode owner path
   while read -r sum mode owner path; do
-    [ "$sum" = dir ] || install -D -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
-  done <<<"$manifest"
+    install -D -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
+  done < <(files)
   sync -f "$root"
   echo installing
   while read -r sum mode owner path; do
-    [ "$sum" = dir ] || mv "$root/$path.new" "$root/$path"
-  done <<<"$manifest"
+    mv "$root/$path.new" "$root/$path"
+  done < <(files)
+}
+
+# Units that this release has not are taken away again.
+install_units() {
+  local unit name
+  while read -r name; do
+    grep -q "^unit .*/$name\$" <<<"$manifest" && continue
+    # Disabling takes the link away, after which systemd could not stop it cleanly.
+    systemctl stop "$name"
+    systemctl disable --quiet "$name"
+    systemctl reset-failed "$name" 2>/dev/null || :
+  done < <(find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n')
+  while read -r unit; do
+    systemctl link --quiet "$root/$unit"
+  done < <(units)
+  systemctl daemon-reload
+  while read -r unit; do
+    name=${unit##*/}
+    case $name in *.timer) ;; *) continue ;; esac
+    # A timer that comes back must not make up for what was missed while it was not wanted.
+    systemctl is-enabled --quiet "$name" || rm -f "/var/lib/systemd/timers/stamp-$name"
+    systemctl enable --now --quiet "$name"
+  done < <(units)
 }
 
 # What a failure half-way leaves behind.
@@ -105,8 +145,8 @@ tidy() {
   local sum mode owner path
   rm -rf "$incoming"
   while read -r sum mode owner path; do
-    [ "$sum" = dir ] || rm -f "$root/$path.new"
-  done <<<"$manifest"
+    rm -f "$root/$path.new"
+  done < <(files)
 }
 
 keep() {
@@ -126,13 +166,15 @@ take_lock() {
   flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
 }
 
-manifest=$(head -n "$lines")
+# No more than these lines are read, also when all came at once.
+mapfile -t -n "$lines" wanted
+manifest=$(printf '%s\n' "${wanted[@]}")
 [ ! -d "$root" ] || take_lock
 owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
 [ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
 changes=$(compare)
 echo "release $(current)"
-[ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] || echo unrecorded
+[ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] && units_work || echo unrecorded
 for image in "$@"; do
   print=$(docker image inspect --format '{{.Created}} {{json .RootFS.Layers}}' "$image" 2>/dev/null) || print=missing
   echo "image $image $print"
@@ -153,6 +195,7 @@ case $word in
     pull "$@"
     make_folders
     install_files
+    install_units
     keep
     ;;
   *) fail "unknown word: $word" ;;

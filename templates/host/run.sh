@@ -7,10 +7,11 @@
 #   listen PROTOCOL PORT PROCESS     what listens on the host
 #   container JSON                   each container, as `docker compose ps --format json` has it
 #   ready                            then it waits for a word: "up" or "stop"
-# After "up": compose's own words on standard error; "started"; then container lines and "round", once a second,
-# until a word comes:
+# After "up": compose's own words on standard error; then container lines and "round", once a second, with "started"
+# before the first one after Compose came to its end, or "failed", until a word comes:
 #   stop              ends
 #   logs CONTAINER    prints its last lines as "log LINE", and ends
+# Where input ends without such a word, it ends with Compose.
 set -euo pipefail
 cd /opt/torrust
 exec 9>.lock
@@ -34,16 +35,23 @@ read -r word || exit 0
 [ "$word" = up ] || exit 0
 
 since=$(date +%s)
-docker compose up --detach --remove-orphans --quiet-pull >&2 || { echo failed; containers; exit 1; }
-echo started
-if [ "${1:-}" = logs ]; then
-  docker compose logs --follow --no-color --since "$since" >&2 9>&- &
-  trap 'kill $! 2>/dev/null || :' EXIT
-fi
+# Compose waits for services that others depend on; how all fare is told meanwhile.
+docker compose up --detach --remove-orphans --quiet-pull >&2 9>&- &
+up=$!
+trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
 while true; do
+  if [ -n "$up" ] && ! kill -0 "$up" 2>/dev/null; then
+    if wait "$up"; then echo started; else echo failed; fi
+    up=''
+    [ "${1:-}" != logs ] || docker compose logs --follow --no-color --since "$since" >&2 9>&- &
+  fi
   containers
   echo round
   # An answer may come; none within a second means that one more look is wanted.
-  if read -r -t 1 word argument; then break; elif [ $? -le 128 ]; then exit 0; fi
+  if read -r -t 1 word argument; then break; elif [ $? -le 128 ]; then
+    # Nobody is there any more; half a stack would be nobody's wish.
+    [ -z "$up" ] || { wait "$up"; echo started; containers; }
+    exit 0
+  fi
 done
 [ "$word" != logs ] || docker logs --tail 15 "$argument" 2>&1 | sed 's/^/log /'

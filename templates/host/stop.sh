@@ -2,7 +2,7 @@
 # Stops the stack in /opt/torrust and gives the host up, as root; the data stays.   usage: stop.sh ENVIRONMENT
 set -eu
 root=/opt/torrust
-if [ ! -e "$root/docker-compose.yml" ] || ! command -v docker >/dev/null; then
+if [ ! -e "$root/docker-compose.yml" ]; then
   echo "nothing to stop"
   exit 0
 fi
@@ -11,6 +11,14 @@ exec 9>.lock
 flock -w 120 9 || { echo "another release or run is at work on this host" >&2; exit 1; }
 owner=$(cat environment 2>/dev/null || echo "$1")
 [ "$owner" = "$1" ] || { echo "not stopped: what runs there is of the environment $owner"; exit 0; }
-docker compose down --remove-orphans --timeout 30 >&2
+find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n' | while read -r unit; do
+  # Disabling takes the link away, after which systemd could not stop it cleanly.
+  systemctl stop "$unit"
+  systemctl disable --quiet "$unit"
+  systemctl reset-failed "$unit" 2>/dev/null || :
+done
+if command -v docker >/dev/null; then
+  docker compose down --remove-orphans --timeout 30 >&2
+fi
 rm -f environment
 echo stopped

@@ -29,7 +29,11 @@ struct FileDifference {
 fn compare(bundle: &Bundle, path: &str, contents: &[(String, String)]) -> FileDifference {
     let wanted = bundle.files.iter().find(|file| file.path == path);
     let secret = wanted.is_some_and(|file| file.mode == "0600");
-    let show = |text: String| if secret { without_values(&text) } else { text };
+    let show = |text: String| match path {
+        ".env" => without_values(&text),
+        _ if secret => text.lines().map(|_| "********\n").collect(),
+        _ => text,
+    };
     let new = show(wanted.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default());
     let old = contents
         .iter()

@@ -67,7 +67,10 @@ fn the_same_port_number_over_both_protocols_is_two_ports() {
     let found = ports(&env.config);
     assert_eq!(
         found[..2],
-        [Port { number: 7070, protocol: Protocol::Udp }, Port { number: 7070, protocol: Protocol::Tcp },]
+        [
+            Port { number: 7070, protocol: Protocol::Udp, reach: Reach::Everywhere },
+            Port { number: 7070, protocol: Protocol::Tcp, reach: Reach::Everywhere },
+        ]
     );
 }
 

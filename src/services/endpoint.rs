@@ -1,0 +1,97 @@
+//! What people connect to: at a published port, or behind the TLS proxy.
+
+use serde::Serialize;
+
+use crate::config::{Authority, Config};
+use crate::error::{Code, Error, Result};
+use crate::probe;
+use crate::probe::http::Url;
+use crate::probe::tls::Trust;
+use crate::store::Host;
+
+/// Something that people connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// What it is: `UDP tracker`, `HTTP tracker`, `API`, `Grafana`.
+    pub kind: &'static str,
+    /// Scheme of the service itself: `udp`, `http`.
+    pub scheme: &'static str,
+    /// The domain, when one is configured; otherwise the host's address is used.
+    pub domain: Option<String>,
+    /// Port of the container, and of the host where it is published.
+    pub port: u16,
+    /// Path after the address, with `/`.
+    pub path: &'static str,
+    /// The container that the TLS proxy asks for what comes for the domain; then the port is not published.
+    pub behind_proxy: Option<&'static str>,
+}
+
+/// A domain that the TLS proxy serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Site {
+    /// The domain.
+    pub domain: String,
+    /// The container that answers for it.
+    pub container: &'static str,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Its site, when it is behind the proxy.
+    #[must_use]
+    pub fn site(&self) -> Option<Site> {
+        let (container, domain) = (self.behind_proxy?, self.domain.clone()?);
+        Some(Site { domain, container, port: self.port })
+    }
+
+    /// What it is and where, in the words of a check.
+    #[must_use]
+    pub fn called(&self) -> String {
+        match self.site() {
+            Some(site) => format!("{} {}", self.kind, site.domain),
+            None => format!("{} {}", self.kind, self.port),
+        }
+    }
+
+    /// The URL on a host of this address.
+    #[must_use]
+    pub fn url(&self, address: &str) -> String {
+        match self.site() {
+            Some(site) => format!("https://{}{}", site.domain, self.path),
+            None => probe::url(self.scheme, self.domain.as_deref().unwrap_or(address), self.port, self.path),
+        }
+    }
+
+    /// The start of its URLs, for whoever asks that very host wherever its domain leads.
+    ///
+    /// # Errors
+    /// The authority's root certificate cannot be read.
+    pub fn asked_at(&self, config: &Config, host: &Host) -> Result<Url> {
+        match self.site() {
+            Some(site) => Ok(Url::of_site("https", &site.domain, &host.address, trust(config)?)),
+            None => Ok(probe::url(self.scheme, &host.address, self.port, "").into()),
+        }
+    }
+}
+
+/// Whose certificates the clients of this stack take for good.
+///
+/// # Errors
+/// The authority's root certificate cannot be read.
+pub fn trust(config: &Config) -> Result<Trust> {
+    let Some(https) = &config.https else { return Ok(Trust::System) };
+    let Some(root) = https.root()? else {
+        return Ok(match https.ca {
+            // An authority whose root cannot be had is trusted by nobody.
+            Some(Authority::Internal) => Trust::Roots(vec![]),
+            _ if https.use_staging => Trust::Anyone,
+            _ => Trust::System,
+        });
+    };
+    Trust::of_pem(&root).map_err(|why| {
+        Error::new(Code::ConfigInvalid, "the root certificate of https.ca cannot be used")
+            .why(why)
+            .help("https.ca_root names a PEM file; put the authority's root certificate there")
+    })
+}
