@@ -223,6 +223,11 @@ def daemon_settings():
     }
 
 
+def ipv6():
+    """Whether the kernel has it at all."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
 def checksum(path):
     try:
         with open(path, "rb") as file:
@@ -253,6 +258,7 @@ def observe(options):
         "packages_broken": packages_broken(),
         "docker": docker(),
         "daemon": daemon_settings(),
+        "ipv6": ipv6(),
         "folders_missing": sorted({folder for folder in folders if not os.path.isdir(folder)}),
         "checksums": {path: checksum("/" + path) for path in options["files"]},
         "kernel_unsettled": bool(unsettled(settings)) or not settings,

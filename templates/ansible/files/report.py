@@ -64,6 +64,16 @@ def see_container_logs(_):
     return result(what, "ok", "%s, %s files of %s each" % (driver, limits.get("max-file", "5"), limits.get("max-size", "20m")))
 
 
+def see_container_ipv6(_):
+    what = "IPv6 for containers"
+    if not ipv6():
+        return result(what, "skipped", "this host's kernel has no IPv6")
+    code, said = run("ip6tables", "-w", "-t", "nat", "-S", "DOCKER")
+    if code:
+        return judged(what, False, "Docker has no rules for it, clients would lose their addresses: " + said)
+    return result(what, "ok", "Docker passes it on by rules, clients keep their addresses")
+
+
 def see_tracker_logs(_):
     what = "Log rotation of the tracker"
     code, said = run("logrotate", "--debug", "/etc/logrotate.d/torrust-tracker")
@@ -139,7 +149,7 @@ def results(options):
     seen = [result("Operating system", "ok", "%s, %s" % (system["name"], system["architecture"]))]
     seen.append(see_security_updates(options))
     seen.extend(see_docker(options))
-    for see in (see_firewall, see_container_logs, see_tracker_logs, see_time, see_kernel, see_steering, see_node_metrics, see_restart):
+    for see in (see_firewall, see_container_logs, see_container_ipv6, see_tracker_logs, see_time, see_kernel, see_steering, see_node_metrics, see_restart):
         seen.append(see(options))
     for entry in seen:
         if entry["state"] == "ok" and entry["what"] in options["changed"]:
