@@ -1,0 +1,160 @@
+//! The MySQL server: the tracker's alone, in a network of their own, without a published port.
+//!
+//! The image's own set-up is not used (`templates/mysql/start.sh` says why): the server reads its accounts from a file
+//! at each start, so that a password is quoted in one place, here, and a changed one takes effect.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Service};
+use crate::config::{Config, Mysql, Secret};
+use crate::error::Result;
+use crate::render::Templates;
+use crate::store::Environment;
+
+/// The database server, of an environment whose database is MySQL.
+pub const KIND: Kind = Kind {
+    name: NAME,
+    in_container: true,
+    wanted: |config| config.tracker.core.database.mysql().is_some(),
+    service,
+    ports: |_| vec![],
+    endpoints: |_| vec![],
+    checks: |_, _| Ok(vec![]),
+    host_checks,
+};
+
+/// Its name in the stack, and so in the network that it shares with the tracker.
+pub const NAME: &str = "mysql";
+/// The user `mysql` of the image.
+const USER_ID: u32 = 999;
+const SETTINGS: &str = "storage/mysql/etc";
+const SETTINGS_INSIDE: &str = "/etc/torrust/mysql";
+const DATA: &str = "storage/mysql/data";
+
+fn service(env: &Environment) -> Result<Service> {
+    let Some(mysql) = env.config.tracker.core.database.mysql() else { return Ok(Service::default()) };
+    Ok(Service {
+        container: Some(container(&env.config)),
+        folders: [SETTINGS, DATA].map(|path| Folder { path, owner: USER_ID, mode: "0750" }).to_vec(),
+        files: files(mysql, &Templates::new(env.choices.templates.clone())?)?,
+        ..Service::default()
+    })
+}
+
+fn container(config: &Config) -> Container {
+    Container {
+        name: NAME,
+        image: config.images.mysql.clone(),
+        user: Some(format!("{USER_ID}:{USER_ID}")),
+        command: vec!["sh".into(), format!("{SETTINGS_INSIDE}/start.sh")],
+        networks: vec!["database"],
+        mounts: vec![
+            Mount { host: DATA, container: "/var/lib/mysql", read_only: false },
+            Mount { host: SETTINGS, container: SETTINGS_INSIDE, read_only: true },
+        ],
+        // Not whether the server answers: whether the tracker's user gets in and has its database.
+        health: client("SELECT 1"),
+        memory: "768m",
+        read_only: true,
+        ..Container::default()
+    }
+}
+
+/// A question to the server, asked in its container by the tracker's user.
+fn client(question: &str) -> Vec<String> {
+    let defaults = format!("--defaults-file={SETTINGS_INSIDE}/client.cnf");
+    ["mysql", &defaults, "--skip-column-names", "--execute", question].map(Into::into).to_vec()
+}
+
+fn files(mysql: &Mysql, templates: &Templates) -> Result<Vec<HostFile>> {
+    let Mysql { port, database_name, username, .. } = mysql;
+    let password = mysql.password.resolve()?;
+    let root_password = mysql.root_password.as_ref().map(Secret::resolve).transpose()?;
+    let server = json!({ "port": port });
+    let user = sql_text(username);
+    let accounts = json!({
+        "create_database": sql_text(&format!(
+            "CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4",
+            sql_name(database_name)
+        )),
+        "grant": sql_text(&format!("GRANT ALL ON {}.* TO {user}@'%'", sql_name(&without_wildcards(database_name)))),
+        "user": user,
+        "password": sql_text(password.expose()),
+        "root_password": root_password.map_or(String::new(), |root| sql_text(root.expose())),
+    });
+    let client = json!({
+        "port": port,
+        "database": option(database_name),
+        "user": option(username),
+        "password": option(password.expose()),
+    });
+    let file = |name: &str, mode, bytes| HostFile {
+        path: format!("{SETTINGS}/{name}"),
+        mode,
+        owner: USER_ID,
+        bytes,
+    };
+    Ok(vec![
+        file("start.sh", "0640", templates.text("mysql/start.sh")?.into_bytes()),
+        file("my.cnf", "0640", templates.render("mysql/my.cnf.j2", &server)?),
+        file("accounts.sql", "0600", templates.render("mysql/accounts.sql.j2", &accounts)?),
+        file("client.cnf", "0600", templates.render("mysql/client.cnf.j2", &client)?),
+    ])
+}
+
+/// The database as the tracker addresses it: <https://docs.rs/mysql/25.0.1/mysql/#url-based-connection-options>.
+#[must_use]
+pub fn url(mysql: &Mysql, password: &str) -> String {
+    let Mysql { host, port, database_name, username, .. } = mysql;
+    let [user, password, database] = [username, password, database_name].map(url_part);
+    format!("mysql://{user}:{password}@{host}:{port}/{database}")
+}
+
+/// A part of a URL, with all encoded that is not a letter, a digit or one of `-_~`.
+fn url_part(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+fn sql_text(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+fn sql_name(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// GRANT takes a database's name as a pattern.
+fn without_wildcards(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")
+}
+
+/// A value of an option file: <https://dev.mysql.com/doc/refman/8.4/en/option-files.html>.
+fn option(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn host_checks(_: &Config) -> Vec<HostCheck> {
+    let question = "SELECT CONCAT('MySQL ', VERSION(), ', ', COUNT(*), ' tables') \
+                    FROM information_schema.tables WHERE table_schema = DATABASE()";
+    let mut words = client(question);
+    if let Some(question) = words.last_mut() {
+        *question = format!("\"{question}\"");
+    }
+    vec![HostCheck {
+        name: "MySQL: the tracker's user reads its database".into(),
+        command: format!("docker compose exec -T {NAME} {}", words.join(" ")),
+        awaited: true,
+    }]
+}
+
+#[cfg(test)]
+mod tests;
