@@ -1,0 +1,228 @@
+//! Grafana: dashboards over what Prometheus collects.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, prometheus};
+use crate::checks::Check;
+use crate::config::{Config, Grafana};
+use crate::error::Result;
+use crate::probe::http::{self, Url};
+use crate::probe::{self, Fault};
+use crate::render::Templates;
+use crate::store::{Environment, Host};
+
+/// Grafana, where the configuration has its section.
+pub const KIND: Kind = Kind {
+    name: "grafana",
+    in_container: true,
+    wanted: |config| config.grafana.is_some(),
+    service,
+    ports,
+    endpoints,
+    checks,
+    host_checks: |_| vec![],
+};
+
+const PORT: u16 = 3000;
+/// The user that the image runs as.
+const USER_ID: u32 = 472;
+const DATA: &str = "storage/grafana/data";
+const PROVISIONING: &str = "storage/grafana/provisioning";
+/// Folders of files that the container reads; named each, so that their permissions are ours.
+const PROVISIONING_FOLDERS: [&str; 4] = [
+    PROVISIONING,
+    "storage/grafana/provisioning/datasources",
+    "storage/grafana/provisioning/dashboards",
+    "storage/grafana/provisioning/dashboards/torrust",
+];
+/// The dashboard of the host's own figures.
+const HOST_DASHBOARD: &str = "/host.json";
+/// Nobody gets in without the administrator's leave, and nothing is fetched from, or told to, anybody else.
+const SETTINGS: [(&str, &str); 12] = [
+    ("GF_USERS_ALLOW_SIGN_UP", "false"),
+    ("GF_AUTH_ANONYMOUS_ENABLED", "false"),
+    ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
+    ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
+    ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
+    ("GF_NEWS_NEWS_FEED_ENABLED", "false"),
+    ("GF_PLUGINS_PLUGIN_ADMIN_ENABLED", "false"),
+    ("GF_PLUGINS_PREINSTALL_DISABLED", "true"),
+    ("GF_PLUGINS_PREINSTALL_AUTO_UPDATE", "false"),
+    ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
+    ("GF_SECURITY_DISABLE_GRAVATAR", "true"),
+    ("GF_SNAPSHOTS_EXTERNAL_ENABLED", "false"),
+];
+
+fn service(env: &Environment) -> Result<Service> {
+    let folder = |path, mode| Folder { path, mode, owner: USER_ID };
+    let mut folders = vec![folder(DATA, "0750")];
+    folders.extend(PROVISIONING_FOLDERS.map(|path| folder(path, "0750")));
+    let env_variables = env.config.grafana.as_ref().map(variables).transpose()?;
+    Ok(Service {
+        container: Some(container(env)),
+        folders,
+        files: provisioning(env)?,
+        env: env_variables.unwrap_or_default(),
+        ..Service::default()
+    })
+}
+
+fn container(env: &Environment) -> Container {
+    let mut networks = vec!["visualization"];
+    networks.extend(proxied(&env.config).then_some("proxy"));
+    // Of curl and wget each is missing in one variant of the image or another; bash starts Grafana in all of them.
+    let health = "exec 3<>/dev/tcp/127.0.0.1/3000 && printf 'GET /api/health HTTP/1.0\\r\\n\\r\\n' >&3 && \
+                  grep -q '\"database\": *\"ok\"' <&3";
+    Container {
+        name: KIND.name,
+        image: env.config.images.grafana.clone(),
+        user: Some(format!("{USER_ID}:{USER_ID}")),
+        networks,
+        ports: ports(&env.config),
+        mounts: vec![
+            Mount { host: PROVISIONING, container: "/etc/grafana/provisioning", read_only: true },
+            Mount { host: DATA, container: "/var/lib/grafana", read_only: false },
+        ],
+        health: ["bash", "-c", health].map(Into::into).to_vec(),
+        memory: "1g",
+        read_only: true,
+        ..Container::default()
+    }
+}
+
+fn variables(grafana: &Grafana) -> Result<Vec<(String, String)>> {
+    let password = grafana.admin_password.resolve()?;
+    let mut all = vec![
+        ("GF_SECURITY_ADMIN_USER".to_owned(), grafana.admin_user.clone()),
+        ("GF_SECURITY_ADMIN_PASSWORD".to_owned(), password.expose().to_owned()),
+    ];
+    all.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if let Some(domain) = &grafana.domain {
+        let tls = grafana.use_tls_proxy == Some(true);
+        let root = if tls { format!("https://{domain}/") } else { probe::url("http", domain, PORT, "/") };
+        all.push(("GF_SERVER_ROOT_URL".to_owned(), root));
+        all.push(("GF_SECURITY_COOKIE_SECURE".to_owned(), tls.to_string()));
+    }
+    Ok(all)
+}
+
+fn provisioning(env: &Environment) -> Result<Vec<HostFile>> {
+    let values = json!({
+        "prometheus": format!("{}:{}", prometheus::KIND.name, prometheus::PORT),
+        "interval": env.config.prometheus.as_ref().map(|prometheus| prometheus.scrape_interval_in_secs),
+    });
+    let rendered = Templates::new(env.choices.templates.clone())?.folder("grafana", &values)?;
+    let wanted =
+        rendered.into_iter().filter(|file| env.choices.monitoring || !file.path.ends_with(HOST_DASHBOARD));
+    let file = |file: crate::render::File| HostFile {
+        path: format!("storage/grafana/{}", file.path),
+        mode: "0640",
+        owner: USER_ID,
+        bytes: file.bytes,
+    };
+    Ok(wanted.map(file).collect())
+}
+
+fn proxied(config: &Config) -> bool {
+    config.grafana.as_ref().is_some_and(|grafana| grafana.use_tls_proxy == Some(true))
+}
+
+/// What is behind the TLS proxy is reached only through it.
+fn ports(config: &Config) -> Vec<Port> {
+    if proxied(config) {
+        return vec![];
+    }
+    vec![Port { number: PORT, protocol: Protocol::Tcp, reach: Reach::Everywhere }]
+}
+
+fn endpoints(config: &Config) -> Vec<Endpoint> {
+    let endpoint = |grafana: &Grafana| Endpoint {
+        kind: "Grafana",
+        scheme: "http",
+        domain: grafana.domain.clone(),
+        port: PORT,
+        path: "/",
+        behind_proxy: proxied(config).then_some(KIND.name),
+    };
+    config.grafana.iter().map(endpoint).collect()
+}
+
+/// What an operator sees: the server is well, the administrator gets in and nobody else, and figures are found.
+fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
+    let (Some(grafana), [endpoint]) = (&config.grafana, &endpoints(config)[..]) else { return Ok(vec![]) };
+    let base = endpoint.asked_at(config, host)?;
+    let called = endpoint.called();
+    let password = grafana.admin_password.resolve()?;
+    let admin = login(&grafana.admin_user, password.expose());
+    Ok(vec![
+        healthy(&called, base.join("/api/health")),
+        opens(&called, base.join("/api/search?type=dash-db"), admin.clone()),
+        refuses(&called, base.join("/api/search")),
+        finds_figures(&called, base.join("/api/datasources/uid/prometheus/health"), admin),
+    ])
+}
+
+fn login(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn healthy(called: &str, url: Url) -> Check {
+    Check::new(format!("{called}: health"), move |deadline| {
+        let answer = http::get(&url, &[], deadline)?;
+        match answer.json() {
+            Some(body) if answer.status == 200 && body["database"] == "ok" => {
+                Ok(format!("version {}, its database is ok", body["version"].as_str().unwrap_or("unknown")))
+            }
+            _ => Err(Fault::new(format!("HTTP 200 with \"database\": \"ok\" from {url}"), answer.brief())),
+        }
+    })
+}
+
+fn opens(called: &str, url: Url, admin: String) -> Check {
+    Check::new(format!("{called}: the administrator's login, dashboards"), move |deadline| {
+        let answer = http::get(&url, &[("Authorization", &admin)], deadline)?;
+        if answer.status == 401 {
+            let expected = "the configured administrator to be let in; Grafana takes the password at its first start alone, later: \
+                            docker compose exec grafana grafana cli admin reset-admin-password NEW";
+            return Err(Fault::new(expected, answer.brief()));
+        }
+        let boards = answer.json().filter(|_| answer.status == 200);
+        let boards = boards.iter().filter_map(Value::as_array).flatten();
+        let titles: Vec<_> = boards.filter_map(|board| board["title"].as_str()).collect();
+        if titles.is_empty() {
+            return Err(Fault::new(format!("HTTP 200 with dashboards from {url}"), answer.brief()));
+        }
+        Ok(format!("let in, sees {}", titles.join(", ")))
+    })
+}
+
+/// Asked with a name that nobody has: Grafana locks a user out for minutes after some wrong passwords.
+fn refuses(called: &str, url: Url) -> Check {
+    let wrong = login("nobody-of-this-name", "not-the-password");
+    Check::new(format!("{called}: refused without a login and with a wrong one"), move |deadline| {
+        let none = http::get(&url, &[], deadline)?;
+        let wrong = http::get(&url, &[("Authorization", &wrong)], deadline)?;
+        let seen = format!("{}; {}", none.brief(), wrong.brief());
+        if (none.status, wrong.status) == (401, 401) {
+            return Ok(seen);
+        }
+        Err(Fault::new(format!("HTTP 401 from {url}, twice"), seen))
+    })
+}
+
+fn finds_figures(called: &str, url: Url, admin: String) -> Check {
+    Check::new(format!("{called}: reaches Prometheus"), move |deadline| {
+        let answer = http::get(&url, &[("Authorization", &admin)], deadline)?;
+        match answer.json() {
+            Some(body) if answer.status == 200 && body["status"] == "OK" => {
+                Ok(body["message"].as_str().unwrap_or("OK").to_owned())
+            }
+            _ => Err(Fault::new(format!("HTTP 200 with \"status\": \"OK\" from {url}"), answer.brief())),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+use std::path::Path;
+
+use super::*;
+use crate::config::{self, Prometheus, ProviderKind, Secret};
+use crate::store::Choices;
+
+fn environment() -> Environment {
+    let name = "demo".parse().unwrap();
+    let key = Path::new("/home/me/.ssh/id_ed25519");
+    let mut config = config::template(ProviderKind::Docker, &name, key).unwrap();
+    config.prometheus = Some(Prometheus { scrape_interval_in_secs: 30 });
+    config.grafana = Some(Grafana {
+        admin_user: "operator".into(),
+        admin_password: Secret::Literal("Zk9sLw7RbNcYdvE4".into()),
+        domain: None,
+        use_tls_proxy: None,
+    });
+    Environment::new(config, Choices::default())
+}
+
+fn with_domain(tls: bool) -> Environment {
+    let mut env = environment();
+    let grafana = env.config.grafana.as_mut().unwrap();
+    (grafana.domain, grafana.use_tls_proxy) = (Some("grafana.example.org".into()), Some(tls));
+    env
+}
+
+fn paths(env: &Environment) -> Vec<String> {
+    service(env).unwrap().files.into_iter().map(|file| file.path).collect()
+}
+
+fn variable(env: &Environment, name: &str) -> Option<String> {
+    service(env).unwrap().env.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+#[test]
+fn the_hosts_dashboard_is_there_with_the_hosts_agent() {
+    let mut env = environment();
+    let folder = "storage/grafana/provisioning";
+    let mut wanted = vec![
+        format!("{folder}/dashboards/torrust.yml"),
+        format!("{folder}/dashboards/torrust/overview.json"),
+        format!("{folder}/datasources/prometheus.yml"),
+    ];
+    assert_eq!(paths(&env), wanted);
+    env.choices.monitoring = true;
+    wanted.insert(1, format!("{folder}/dashboards/torrust/host.json"));
+    assert_eq!(paths(&env), wanted);
+}
+
+#[test]
+fn the_data_source_is_prometheus_with_its_interval() {
+    let files = service(&environment()).unwrap().files;
+    let source = String::from_utf8(files.last().unwrap().bytes.clone()).unwrap();
+    assert!(
+        source.contains("url: http://prometheus:9090\n") && source.contains("timeInterval: 30s\n"),
+        "{source}"
+    );
+}
+
+#[test]
+fn all_panels_ask_the_provisioned_data_source() {
+    let mut env = environment();
+    env.choices.monitoring = true;
+    for file in service(&env).unwrap().files.iter().filter(|file| file.path.contains("/torrust/")) {
+        let board: Value = serde_json::from_slice(&file.bytes).unwrap();
+        for panel in board["panels"].as_array().unwrap() {
+            assert_eq!(panel["datasource"]["uid"], "prometheus", "{}: {}", file.path, panel["title"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_behind_the_proxy_is_not_published() {
+    assert_eq!(ports(&environment().config).len(), 1);
+    let env = with_domain(true);
+    assert_eq!(ports(&env.config), []);
+    assert_eq!(container(&env).networks, ["visualization", "proxy"]);
+    assert_eq!(variable(&env, "GF_SERVER_ROOT_URL").unwrap(), "https://grafana.example.org/");
+    assert_eq!(variable(&env, "GF_SECURITY_COOKIE_SECURE").unwrap(), "true");
+}
+
+#[test]
+fn its_address_is_the_domain_or_the_hosts() {
+    let url = |env: &Environment| endpoints(&env.config)[0].url("192.0.2.7");
+    assert_eq!(url(&environment()), "http://192.0.2.7:3000/");
+    assert_eq!(url(&with_domain(false)), "http://grafana.example.org:3000/");
+    assert_eq!(
+        variable(&with_domain(false), "GF_SERVER_ROOT_URL").unwrap(),
+        "http://grafana.example.org:3000/"
+    );
+    assert_eq!(variable(&environment(), "GF_SERVER_ROOT_URL"), None);
+}
+
+#[test]
+fn the_password_is_in_no_file() {
+    let service = service(&environment()).unwrap();
+    assert!(service.files.iter().all(|file| !String::from_utf8_lossy(&file.bytes).contains("Zk9sLw7")));
+}
+
+#[test]
+fn without_a_section_there_is_no_site() {
+    let mut env = with_domain(true);
+    assert_eq!(crate::services::sites(&env.config).len(), 1);
+    env.config.grafana = None;
+    assert_eq!(crate::services::sites(&env.config), []);
+}

@@ -1,0 +1,70 @@
+"""Says whether Prometheus, on this host's loopback, gets the figures that it is to read; the last line is what was seen.
+
+usage: targets.py SECONDS    how long to wait for a target to be up: the first scrape may come, or have come, too early
+"""
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+PROMETHEUS = "http://127.0.0.1:9090/api/v1/targets?state=active"
+TOKEN = "storage/prometheus/etc/token"
+# A proxy of the host's environment would answer in place of the service.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def targets():
+    with OPENER.open(PROMETHEUS, timeout=5) as answer:
+        return json.load(answer)["data"]["activeTargets"]
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def tracker_says(url):
+    """What the tracker answers to the token in the query, which all its versions read, unlike the header."""
+    container = run("docker", "compose", "ps", "--quiet", "tracker")[0]
+    networks = "{{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    image, address = run("docker", "inspect", "--format", networks, container)[:2]
+    with open(TOKEN, encoding="ascii") as file:
+        token = urllib.parse.quote(file.read(), safe="")
+    url = urllib.parse.urlsplit(url)
+    url = url._replace(netloc=f"{address}:{url.port}", query=f"{url.query}&token={token}")
+    try:
+        with OPENER.open(url.geturl(), timeout=5) as answer:
+            seen = answer.headers.get_content_type()
+    except urllib.error.HTTPError as error:
+        seen = f"HTTP {error.code}"
+    if seen in ("HTTP 404", "application/json"):
+        return f"; {image} has no Prometheus output, which newer builds have: {url.path} answers {seen}"
+    return f"; {image} itself answers {seen}"
+
+
+def told(target):
+    line = f"{target['labels']['job']} {target['health']}"
+    if target["health"] == "unknown":
+        return line + ": not scraped yet"
+    if target["health"] != "up":
+        line += f": {target['lastError']}"
+        if target["labels"]["job"].startswith("tracker"):
+            line += tracker_says(target["scrapeUrl"])
+    return line
+
+
+def main():
+    deadline = time.monotonic() + float(sys.argv[1])
+    while True:
+        found = targets()
+        well = found and all(target["health"] == "up" for target in found)
+        if well or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    print(", ".join(sorted(told(target) for target in found)) or "no targets")
+    sys.exit(0 if well else 1)
+
+
+main()
