@@ -6,6 +6,7 @@
 pub mod bencode;
 pub mod http;
 pub mod swarm;
+pub mod tls;
 pub mod udp;
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! An HTTP service as a client sees it: plain requests, health checks, the tracker's API and HTTP trackers.
 
 mod tracker;
+mod url;
 
 pub use tracker::HttpTracker;
-
-use std::time::Duration;
+pub use url::Url;
 
 use serde_json::Value;
-use ureq::Agent;
 
-use super::{Deadline, Fault, describe};
+use super::{Deadline, Fault, tls};
 
 /// No answer that a probe asks for is near this size.
 const BODY_MAX: u64 = 1 << 20;
@@ -21,6 +20,8 @@ const EXCERPT: usize = 120;
 pub struct Answer {
     /// The status code (RFC 9110, section 15).
     pub status: u16,
+    /// Where it leads, when it is a redirect.
+    pub location: Option<String>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -45,7 +46,9 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    fn json(&self) -> Option<Value> {
+    /// The body, when it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 }
@@ -56,26 +59,19 @@ impl Answer {
 /// # Errors
 ///
 /// What was seen in place of an answer. The query of the URL is not shown, as it may hold a token.
-pub fn get(url: &str, headers: &[(&str, &str)], deadline: Deadline) -> Result<Answer, Fault> {
-    let fault = |seen: String| Fault::new(format!("an HTTP answer from {}", without_query(url)), seen);
-    // A zero timeout would mean none at all.
-    let left = deadline.left().unwrap_or(Duration::from_nanos(1));
-    let config = Agent::config_builder()
-        .timeout_global(Some(left))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None);
-    let mut request = Agent::from(config.build()).get(url);
+pub fn get(url: &Url, headers: &[(&str, &str)], deadline: Deadline) -> Result<Answer, Fault> {
+    let fault = |seen: String| Fault::new(format!("an HTTP answer from {url}"), seen);
+    let mut request = url.agent(deadline).get(url.text());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let mut response = request.call().map_err(|error| fault(seen(&error, deadline)))?;
     let status = response.status().as_u16();
+    let location = response.headers().get("location").and_then(|place| place.to_str().ok()).map(Into::into);
     let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec();
     let body =
         body.map_err(|error| fault(format!("answered HTTP {status}, then {}", seen(&error, deadline))))?;
-    Ok(Answer { status, body })
+    Ok(Answer { status, location, body })
 }
 
 /// Asks a health check, which answers 200 and JSON with `"status": "Ok"` when all is well.
@@ -83,13 +79,13 @@ pub fn get(url: &str, headers: &[(&str, &str)], deadline: Deadline) -> Result<An
 /// # Errors
 ///
 /// What was seen in place of that.
-pub fn health(url: &str, deadline: Deadline) -> Result<(), Fault> {
+pub fn health(url: &Url, deadline: Deadline) -> Result<(), Fault> {
     let answer = get(url, &[], deadline)?;
     let healthy = answer.json().is_some_and(|body| body["status"] == "Ok");
     if answer.status == 200 && healthy {
         return Ok(());
     }
-    let expected = format!("HTTP 200 with \"status\": \"Ok\" from {}", without_query(url));
+    let expected = format!("HTTP 200 with \"status\": \"Ok\" from {url}");
     Err(Fault::new(expected, format!("answered {}", answer.brief())))
 }
 
@@ -98,7 +94,7 @@ pub fn health(url: &str, deadline: Deadline) -> Result<(), Fault> {
 /// # Errors
 ///
 /// What was seen in place of the figures.
-pub fn api_stats(base: &str, token: &str, deadline: Deadline) -> Result<Value, Fault> {
+pub fn api_stats(base: &Url, token: &str, deadline: Deadline) -> Result<Value, Fault> {
     let answer = api_get(base, Some(token), deadline)?;
     let figures = answer.json().filter(|body| answer.status == 200 && is_stats(body));
     let expected = format!("HTTP 200 with the tracker's figures from {}", stats_url(base));
@@ -111,7 +107,7 @@ pub fn api_stats(base: &str, token: &str, deadline: Deadline) -> Result<Value, F
 /// # Errors
 ///
 /// What was seen in place of a refusal.
-pub fn api_refuses(base: &str, wrong_token: Option<&str>, deadline: Deadline) -> Result<String, Fault> {
+pub fn api_refuses(base: &Url, wrong_token: Option<&str>, deadline: Deadline) -> Result<String, Fault> {
     let answer = api_get(base, wrong_token, deadline)?;
     let data = answer.json().is_some_and(|body| is_stats(&body));
     if !data && (400..600).contains(&answer.status) {
@@ -122,13 +118,13 @@ pub fn api_refuses(base: &str, wrong_token: Option<&str>, deadline: Deadline) ->
     Err(Fault::new(expected, format!("answered {}", answer.brief())))
 }
 
-fn api_get(base: &str, token: Option<&str>, deadline: Deadline) -> Result<Answer, Fault> {
+fn api_get(base: &Url, token: Option<&str>, deadline: Deadline) -> Result<Answer, Fault> {
     let query = token.map_or(String::new(), |token| format!("?token={}", percent_encode(token.as_bytes())));
-    get(&format!("{}{query}", stats_url(base)), &[], deadline)
+    get(&stats_url(base).join(&query), &[], deadline)
 }
 
-fn stats_url(base: &str) -> String {
-    format!("{}/api/v1/stats", base.trim_end_matches('/'))
+fn stats_url(base: &Url) -> Url {
+    base.join("/api/v1/stats")
 }
 
 fn is_stats(body: &Value) -> bool {
@@ -136,7 +132,6 @@ fn is_stats(body: &Value) -> bool {
 }
 
 /// Every byte but the unreserved ones as `%XX` (RFC 3986, section 2.3), as BEP 3 wants it for binary values.
-/// Bytes as the part of a URL.
 #[must_use]
 pub fn percent_encode(bytes: &[u8]) -> String {
     let encode = |&byte: &u8| match byte {
@@ -146,15 +141,11 @@ pub fn percent_encode(bytes: &[u8]) -> String {
     bytes.iter().map(encode).collect()
 }
 
-fn without_query(url: &str) -> &str {
-    url.split('?').next().unwrap_or(url)
-}
-
 /// The observation behind an error of the HTTP library.
 fn seen(error: &ureq::Error, deadline: Deadline) -> String {
     match error {
         ureq::Error::Timeout(_) => format!("no complete answer in {deadline}"),
-        ureq::Error::Io(error) => describe(error, "nothing listens on the port"),
+        ureq::Error::Io(error) => tls::complaint(error),
         ureq::Error::HostNotFound => "the name does not resolve to an address".into(),
         ureq::Error::ConnectionFailed => "no connection".into(),
         ureq::Error::BodyExceedsLimit(limit) => format!("a body of more than {limit} bytes"),

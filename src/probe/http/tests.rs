@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::probe::fakes;
@@ -13,12 +13,12 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(5))
 }
 
-fn base((address, _): &Fake) -> String {
-    format!("http://{address}")
+fn base((address, _): &Fake) -> Url {
+    format!("http://{address}").into()
 }
 
 fn tracker(fake: &Fake) -> HttpTracker {
-    HttpTracker::new(format!("{}/announce", base(fake)))
+    HttpTracker::new(base(fake).join("/announce"))
 }
 
 fn announce(fake: &Fake) -> Result<Announced, String> {
@@ -44,7 +44,7 @@ fn a_redirect_is_an_answer() {
 #[test]
 fn a_closed_port_is_refused() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let fault = get(&format!("http://{address}/x?token=secret"), &[], soon()).unwrap_err();
+    let fault = get(&format!("http://{address}/x?token=secret").into(), &[], soon()).unwrap_err();
     assert_eq!(fault.expected, format!("an HTTP answer from http://{address}/x"));
     assert_eq!(fault.seen, "connection refused (nothing listens on the port)");
 }
@@ -181,7 +181,7 @@ fn a_scrape_gives_figures_in_the_order_asked() {
     let entry = |seeders| format!("d8:completei{seeders}e10:downloadedi7e10:incompletei0ee");
     let body = format!("d5:filesd20:{}{}20:{}{}ee", "a".repeat(20), entry(1), "b".repeat(20), entry(2));
     let fake = fakes::page("200 OK", body);
-    let tracker = HttpTracker::new(format!("{}/announce/KEY", base(&fake)));
+    let tracker = HttpTracker::new(base(&fake).join("/announce/KEY"));
     let figures = tracker.scrape(&[InfoHash(b), InfoHash(a)], soon()).unwrap();
     let scraped = |seeders| Scraped { seeders, completed: 7, leechers: 0 };
     assert_eq!(figures, [scraped(2), scraped(1)]);

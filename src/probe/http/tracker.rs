@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Answer, get, percent_encode, without_query};
+use super::{Answer, Url, get, percent_encode};
 use crate::probe::bencode::{self, Value};
 use crate::probe::swarm::{
     Announce, Announced, Event, InfoHash, Scraped, Tracker, compact_ipv4, compact_ipv6,
@@ -12,30 +12,30 @@ use crate::probe::{Deadline, Fault};
 
 /// An HTTP tracker behind an announce URL.
 pub struct HttpTracker {
-    announce: String,
+    announce: Url,
 }
 
 impl HttpTracker {
     /// A tracker by its announce URL, such as `http://192.0.2.1:7070/announce`, or `…/announce/KEY` in private mode.
-    pub fn new(announce_url: impl Into<String>) -> Self {
+    pub fn new(announce_url: impl Into<Url>) -> Self {
         Self { announce: announce_url.into() }
     }
 
     /// The scrape URL is the announce URL with the one word replaced; without the word there is none (BEP 48).
-    fn scrape_url(&self) -> Result<String, Fault> {
-        let (before, after) = self.announce.rsplit_once("/announce").ok_or_else(|| {
+    fn scrape_url(&self) -> Result<Url, Fault> {
+        let (before, after) = self.announce.text().rsplit_once("/announce").ok_or_else(|| {
             Fault::new(
                 "an announce URL that has a scrape URL",
                 format!("no \"/announce\" in {}", self.announce),
             )
         })?;
-        Ok(format!("{before}/scrape{after}"))
+        Ok(self.announce.with(format!("{before}/scrape{after}")))
     }
 }
 
 impl Tracker for HttpTracker {
     fn announce(&self, announce: &Announce, deadline: Deadline) -> Result<Announced, Fault> {
-        let url = format!("{}?{}", self.announce, announce_query(announce));
+        let url = self.announce.join(&format!("?{}", announce_query(announce)));
         let expected = "an announce answer (interval, complete, incomplete, peers)";
         ask(&url, expected, announced, deadline)
     }
@@ -43,7 +43,7 @@ impl Tracker for HttpTracker {
     fn scrape(&self, torrents: &[InfoHash], deadline: Deadline) -> Result<Vec<Scraped>, Fault> {
         let query: Vec<_> =
             torrents.iter().map(|torrent| format!("info_hash={}", percent_encode(&torrent.0))).collect();
-        let url = format!("{}?{}", self.scrape_url()?, query.join("&"));
+        let url = self.scrape_url()?.join(&format!("?{}", query.join("&")));
         ask(&url, "a scrape answer for every torrent", |answer| scraped(answer, torrents), deadline)
     }
 }
@@ -66,12 +66,12 @@ fn announce_query(announce: &Announce) -> String {
 
 /// Asks, and reads the answer with `parse`, which names what it misses.
 fn ask<T>(
-    url: &str,
+    url: &Url,
     expected: &str,
     parse: impl Fn(&Value) -> Result<T, &'static str>,
     deadline: Deadline,
 ) -> Result<T, Fault> {
-    let expected = || format!("{expected} from {}", without_query(url));
+    let expected = || format!("{expected} from {url}");
     let answer = get(url, &[], deadline)?;
     read(&answer, parse).map_err(|seen| Fault::new(expected(), seen))
 }
