@@ -1,0 +1,78 @@
+//! Regular backups of database and configuration, made by the host's systemd.
+
+use serde_json::{Value, json};
+
+use super::{Folder, HostCheck, HostFile, Kind, Service};
+use crate::config::{Config, Database, schedule};
+use crate::error::{Code, Error, Result};
+use crate::render::Templates;
+use crate::store::Environment;
+use crate::tools::ssh::sh_quote;
+
+/// The backups, where the configuration asks for them.
+pub const KIND: Kind = Kind {
+    name: "backup",
+    in_container: false,
+    wanted: |config| config.backup.is_some(),
+    service,
+    ports: |_| vec![],
+    endpoints: |_| vec![],
+    checks: |_, _| Ok(vec![]),
+    host_checks,
+};
+
+/// Where the backups are.
+const FOLDER: &str = "storage/backup";
+/// The program is started by its units, so that a link to each is all that systemd needs.
+const UNITS: [&str; 2] = ["backup/torrust-tracker-backup.service", "backup/torrust-tracker-backup.timer"];
+
+/// The program, its settings and its units, as `templates/backup/` has them.
+fn service(env: &Environment) -> Result<Service> {
+    let files = Templates::new(env.choices.templates.clone())?.folder("backup", &values(&env.config)?)?;
+    let host_file = |file: crate::render::File| HostFile {
+        mode: if file.bytes.starts_with(b"#!") { "0755" } else { "0644" },
+        path: format!("backup/{}", file.path),
+        owner: 0,
+        bytes: file.bytes,
+    };
+    Ok(Service {
+        folders: vec![Folder { path: FOLDER, owner: 0, mode: "0700" }],
+        files: files.into_iter().map(host_file).collect(),
+        units: UNITS.map(Into::into).to_vec(),
+        ..Service::default()
+    })
+}
+
+fn values(config: &Config) -> Result<Value> {
+    let backup = config.backup.clone().unwrap_or_default();
+    let calendars = schedule::on_calendar(&backup.schedule)
+        .map_err(|why| Error::new(Code::ConfigInvalid, "backup.schedule is no schedule").why(why))?;
+    let (driver, data, database) = match &config.tracker.core.database {
+        Database::Sqlite3(sqlite) => {
+            ("sqlite3", format!("storage/tracker/lib/database/{}", sqlite.database_name), None)
+        }
+        Database::Mysql(mysql) => {
+            ("mysql", "storage/mysql/data".into(), Some(sh_quote(&mysql.database_name)))
+        }
+    };
+    Ok(json!({
+        "schedule": backup.schedule,
+        "calendars": calendars,
+        "retention_days": backup.retention_days,
+        "driver": driver,
+        "data": sh_quote(&data),
+        "database": database,
+    }))
+}
+
+/// Whether the last one came about, and when the next one will.
+fn host_checks(_: &Config) -> Vec<HostCheck> {
+    vec![HostCheck {
+        name: "backups: the last and the next".into(),
+        command: "backup/check.sh".into(),
+        awaited: false,
+    }]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+#!/bin/bash
+# Makes a backup of the database and the configuration, as root.   usage: backup.sh create
+#
+# storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
+# each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql.
+# Backups older than the settings say go once a new one is whole. What a run that did not get there said is in `unfinished`.
+set -euo pipefail
+# Otherwise a failure in $(...) would go unnoticed, and half a copy be taken for a good one.
+shopt -s inherit_errexit
+umask 077
+root=/opt/torrust
+folder=$root/storage/backup
+work=$folder/.work
+here=$(dirname "$(readlink -f "$0")")
+driver='' data='' database='' retention_days=''
+# shellcheck source=/dev/null
+. "$here/settings"
+
+fail() { echo "$*" >&2; exit 1; }
+
+# What a failure, a signal or an earlier power cut left.
+tidy() { rm -rf "$work" "$folder"/*.partial; }
+
+# What went wrong is said here, and kept for who asks later: after a restart systemd has forgotten it.
+end() {
+  local status=$? reason
+  tidy
+  exec 2>&3
+  if [ "$status" -ne 0 ]; then
+    # What comes after the first complaint follows from it.
+    reason=$(grep -v '\[Warning\]' "$said" | head -n 1) || reason="it was cut off"
+    ! grep -qiE 'no space left|disk is full' "$said" || reason="the disk is full: $reason"
+    echo "$reason" >"$folder/unfinished" || :
+    tail -n +2 "$said" >&2
+    echo "backup failed: $reason" >&2
+  fi
+  rm -f "$said"
+  exit "$status"
+}
+
+take_lock() {
+  exec 8>"$folder/.lock"
+  flock -n 8 || { echo "backup failed: another one is being made on this host" >&2; exit 1; }
+}
+
+# The copy and its archive must both fit: a full disk would stop the tracker, too.
+make_room() {
+  local kib free
+  [ -e "$root/$data" ] || fail "there is no database at $data: the tracker did not run yet"
+  kib=$(du -sk "$root/$data" | cut -f 1)
+  free=$(df -k --output=avail "$folder" | tail -n 1)
+  [ "$free" -gt $((2 * kib)) ] || fail "the disk is too full: the database has $((kib / 1024)) MiB, a backup may need twice as much, and $((free / 1024)) MiB are free in $folder"
+}
+
+# A release that is being put in place meanwhile would be copied half old and half new.
+copy_configuration() (
+  exec 9>>"$root/.lock"
+  flock -s -w 600 9 || fail "a release or run is still at work on this host"
+  release=$(readlink "$root/releases/current")
+  cd "$root"
+  grep -vE '^(dir|unit) ' releases/current/manifest | cut -d ' ' -f 4- | tr '\n' '\0' |
+    tar -c --null --files-from=- environment "releases/$release/manifest" | tar -xC "$work"
+  echo "$release"
+)
+
+copy_database() {
+  mkdir -p "$(dirname "$work/$data")"
+  case $driver in
+    sqlite3)
+      python3 "$here/copy-sqlite.py" "$root/$data" "$work/$data"
+      chown --reference="$root/$data" "$work/$data"
+      chmod --reference="$root/$data" "$work/$data"
+      ;;
+    # One transaction sees one moment, and holds nobody up. What the tracker's user may not see is not asked for.
+    mysql)
+      docker compose --project-directory "$root" exec -T mysql mysqldump --defaults-file=/etc/torrust/mysql/client.cnf \
+        --single-transaction --quick --no-tablespaces --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" \
+        >"$work/storage/mysql/dump.sql"
+      tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
+      echo 0.000
+      ;;
+  esac
+}
+
+pack() { # pack NAME
+  # Without the folders, which unpacking would change on a host that has them.
+  (cd "$work" && find . -type f -printf '%P\0' | sort -z | tar -c --null --files-from=-) | gzip -1 >"$folder/$1.partial"
+  gzip -t <"$folder/$1.partial"
+  (cd "$folder" && sha256sum <"$1.partial" | sed "s/-\$/$1/" >"$1.sha256.partial")
+  sync -f "$folder"
+  mv "$folder/$1.sha256.partial" "$folder/$1.sha256"
+  mv "$folder/$1.partial" "$folder/$1"
+}
+
+# By their names, which say when they were made.
+remove_older() {
+  local limit path
+  limit=$(date -u -d "-$retention_days days" +%Y%m%dT%H%M%SZ)
+  for path in "$folder"/[0-9]*T[0-9]*Z-*.tar.gz; do
+    [[ ${path##*/} < $limit ]] || continue
+    rm -f "$path" "$path.sha256"
+    echo "removed ${path##*/}, older than $retention_days days"
+  done
+}
+
+create() {
+  local name release pause
+  take_lock
+  said=$(mktemp -p /run torrust-tracker-backup.XXXXXX)
+  exec 3>&2 2>"$said"
+  trap end EXIT
+  tidy
+  echo "it was cut off" >"$folder/unfinished"
+  name=$(date -u +%Y%m%dT%H%M%SZ)
+  make_room
+  mkdir "$work"
+  release=$(copy_configuration)
+  pause=$(copy_database)
+  name=$name-$release.tar.gz
+  pack "$name"
+  rm "$folder/unfinished"
+  # The last run is this one, also where it was started by hand.
+  systemctl reset-failed torrust-tracker-backup.service || :
+  echo "$name: $(du -h --apparent-size "$folder/$name" | cut -f 1)iB in $SECONDS s, the database was locked for $pause s"
+  remove_older
+}
+
+[ "$*" = create ] || { sed -n '2s/# //p' "$0" >&2; exit 2; }
+create
