@@ -1,5 +1,6 @@
 //! The commands: one file each, which reads from top to bottom as the story of what happens.
 
+mod check;
 mod configure;
 mod create;
 mod deploy;
@@ -11,6 +12,7 @@ mod provision;
 mod purge;
 mod register;
 mod release;
+mod render;
 mod run;
 mod show;
 mod test;
@@ -31,6 +33,8 @@ pub type Done = Result<Option<Box<dyn Outcome>>>;
 #[derive(Debug, Subcommand)]
 #[allow(clippy::doc_markdown, reason = "the texts are help for a terminal")]
 pub enum Command {
+    /// Look whether this machine has what the providers need, and say what mends it
+    Check(check::Args),
     /// Create an environment, or write an example configuration or its schema
     Create(create::Args),
     /// Check a configuration file in full, without any effect
@@ -41,6 +45,8 @@ pub enum Command {
     Show(Named),
     /// Print whether an environment exists: true or false
     Exists(exists::Args),
+    /// Write everything that a deployment would use into a folder, without touching anything
+    Render(render::Args),
     /// Make the host at the environment's provider
     Provision(provision::Args),
     /// Use a host that exists already
@@ -80,6 +86,8 @@ pub struct Named {
 pub struct Options {
     /// Of `configure`.
     pub configure: configure::Options,
+    /// Of `provision`.
+    pub provision: provision::Options,
     /// Of `run`.
     pub run: run::Options,
     /// Of `destroy`, and what came of it.
@@ -97,11 +105,13 @@ fn name(text: &str) -> std::result::Result<EnvironmentName, String> {
 /// Whatever went wrong, ready to be shown.
 pub fn run(app: &App, command: Command) -> Done {
     match command {
+        Command::Check(args) => check::run(app, &args),
         Command::Create(args) => create::run(app, args),
         Command::Validate(args) => validate::run(app, &args),
         Command::List(args) => list::run(app, &args),
         Command::Show(args) => show::run(app, &args.name),
         Command::Exists(args) => exists::run(app, &args),
+        Command::Render(args) => render::run(app, &args),
         Command::Provision(args) => provision::run(app, &args),
         Command::Register(args) => register::run(app, &args),
         Command::Configure(args) => configure::run(app, &args),

@@ -96,8 +96,14 @@ impl Templates {
         let text = self.text(path)?;
         let rendered = environment().render_named_str(path, &text, minijinja::value::Serde(values));
         rendered.map(String::into_bytes).map_err(|error| {
-            Error::new(Code::Internal, format!("the template {path} cannot be rendered"))
-                .why(format!("{error:#}"))
+            let failed = Error::new(Code::Internal, format!("the template {path} cannot be rendered"))
+                .why(format!("{error:#}"));
+            match &self.own {
+                Some(folder) => {
+                    failed.help(format!("mend it, or take it away: {}", folder.join(path).display()))
+                }
+                None => failed,
+            }
         })
     }
 
@@ -208,7 +214,9 @@ pub fn write(folder: &Path, files: &[File]) -> Result<()> {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
         };
         write().map_err(|error: std::io::Error| {
-            Error::new(Code::StorageFailed, format!("cannot write {}", path.display())).why(error)
+            Error::new(Code::StorageFailed, format!("cannot write {}", path.display()))
+                .why(error)
+                .help("is there room (df -h), and may you write there? then repeat the command")
         })?;
     }
     Ok(())

@@ -6,11 +6,13 @@ use serde_json::json;
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
-use crate::render::{self, Templates};
+use crate::render::{self, File, Templates};
 use crate::services;
 use crate::state::Stage;
+use crate::store::Environment;
 use crate::story::{Phase, Step, Work};
 use crate::tools::ansible::{self, Observed};
+use crate::tools::ssh::Target;
 
 /// Options of `configure`.
 #[derive(Debug, clap::Args)]
@@ -63,6 +65,22 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 
 fn render_playbook(work: &mut Work) -> Result<String> {
     let target = work.app.target(&work.env)?;
+    let folder = work.app.build_folder(&work.env.name).join("ansible");
+    let skip_updates = work.options.configure.skip_updates;
+    render::write(&folder, &playbook(&work.env, &Templates::of(work)?, &target, skip_updates)?)?;
+    Ok(folder.display().to_string())
+}
+
+/// The playbook with its inventory and variables.
+///
+/// # Errors
+/// A template does not fit.
+pub fn playbook(
+    env: &Environment,
+    templates: &Templates,
+    target: &Target,
+    skip_updates: bool,
+) -> Result<Vec<File>> {
     let values = json!({
         "host": {
             "alias": target.environment,
@@ -73,18 +91,15 @@ fn render_playbook(work: &mut Work) -> Result<String> {
             "known_hosts": target.known_hosts,
             "control_path": target.control,
         },
-        "skip_updates": work.options.configure.skip_updates,
-        "configure_firewall": work.env.choices.firewall.unwrap_or(true),
-        "install_monitoring": work.env.choices.monitoring,
-        "published_ports": services::published(&work.env.config)
+        "skip_updates": skip_updates,
+        "configure_firewall": env.choices.firewall.unwrap_or(true),
+        "install_monitoring": env.choices.monitoring,
+        "published_ports": services::published(&env.config)
             .iter()
             .map(|port| json!({ "port": port.number, "protocol": port.protocol }))
             .collect::<Vec<_>>(),
     });
-    let folder = work.app.build_folder(&work.env.name).join("ansible");
-    let files = Templates::of(work)?.folder("ansible", &values)?;
-    render::write(&folder, &files)?;
-    Ok(folder.display().to_string())
+    templates.folder("ansible", &values)
 }
 
 /// Ansible then travels over this connection; and it needs Python on the host.
