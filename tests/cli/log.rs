@@ -48,7 +48,7 @@ fn the_log_lies_in_the_environments_folder_or_where_it_was_wanted() {
     world.ok(&["create", "demo"]);
     world.ok(&["destroy", "demo", "--log-dir", "logs/deep"]);
     let log = world.read("logs/deep/deployer.log");
-    assert!(log.contains("step 1/2 started") && log.contains("INFO"), "{log}");
+    assert!(log.contains("step 1/3 started") && log.contains("INFO"), "{log}");
     assert!(!world.path("data/demo/deployer.log").exists());
     world.ok(&["create", "other"]);
     world.ok(&["destroy", "other"]);
@@ -67,7 +67,7 @@ fn the_log_can_be_json_and_go_to_standard_error_too_without_colours() {
         let event: Value = serde_json::from_str(line).unwrap();
         assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line}");
     }
-    assert!(output.stderr.contains("step 1/2 started"), "{}", output.stderr);
+    assert!(output.stderr.contains("step 1/3 started"), "{}", output.stderr);
     assert!(!output.stderr.contains('\x1b') && !log.contains('\x1b'), "{:?}", output.stderr);
     assert!(!output.stdout.contains("step"));
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod check;
 mod create;
 mod deploy;
 mod ending;
@@ -14,10 +15,11 @@ mod locking;
 mod log;
 mod look;
 mod manual;
+mod render;
 mod secrets;
 mod storage;
+mod tofu;
 mod tools;
-mod unsupported;
 mod usage;
 mod validate;
 mod world;

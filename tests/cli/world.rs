@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,6 +25,7 @@ const REAL: &[&str] = &[
     "head",
     "wc",
     "rm",
+    "mv",
     "mkdir",
     "touch",
     "env",
@@ -77,6 +80,7 @@ impl World {
         world.fake("ssh", include_str!("fakes/ssh"));
         world.fake("docker", include_str!("fakes/docker"));
         world.fake("ansible-playbook", include_str!("fakes/ansible-playbook"));
+        world.fake("tofu", include_str!("fakes/tofu"));
         world
     }
 
@@ -131,6 +135,21 @@ impl World {
     /// Runs the program to its end.
     pub fn run(&self, args: &[&str]) -> Output {
         finish(self.command(args).spawn().unwrap())
+    }
+
+    /// Runs the program at a terminal where the user types this; what the terminal shows is its standard error.
+    pub fn typing(&self, args: &[&str], typed: &str) -> Output {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).unwrap();
+        let path = ptsname(&terminal, vec![]).unwrap().into_string().unwrap();
+        let end = || fs::File::options().read(true).write(true).open(&path).unwrap();
+        let child = self.command(args).stdin(end()).stderr(end()).spawn().unwrap();
+        let mut terminal = fs::File::from(terminal);
+        terminal.write_all(typed.as_bytes()).unwrap();
+        let mut shown = vec![];
+        // Its end is an error to the reader: nobody holds the terminal any more.
+        let _ = terminal.read_to_end(&mut shown);
+        Output { stderr: String::from_utf8(shown).unwrap(), ..finish(child) }
     }
 
     /// Runs the program, which must succeed.

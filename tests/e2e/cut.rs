@@ -33,7 +33,7 @@ fn killed_in_every_phase_from_nothing() {
         ("Put the files on the host", 70),
         // run
         ("Start the containers", 300),
-        ("tracker is starting", 100),
+        ("Start the containers", 700),
     ] {
         desk.start(&deploy).kill_after(step, millis(delay));
         assert!(!desk.stored()["attempt"].is_null(), "the attempt is saved: {step}");

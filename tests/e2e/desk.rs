@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::host::Host;
-use crate::lab;
+use crate::{lab, lxd};
 
 pub struct Desk {
     folder: TempDir,
@@ -34,6 +34,11 @@ impl Desk {
 
     pub fn public_key(&self) -> PathBuf {
         self.path("id_ed25519.pub")
+    }
+
+    /// What the environment's host is called at its provider.
+    pub fn instance(&self) -> String {
+        format!("torrust-tracker-vm-{}", self.name)
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -139,6 +144,9 @@ impl Drop for Desk {
             lab::remove("container", &instance);
             lab::remove("network", &instance);
             lab::remove("volume", &format!("{instance}-storage"));
+            if self.path("build").join(&name).join("tofu").exists() {
+                lxd::remove(&instance);
+            }
         }
     }
 }
@@ -240,6 +248,10 @@ impl Running {
             }
         }
         panic!("{}: {text:?} was not heard in:\n{}", self.args, self.heard);
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::desk::Desk;
 use crate::host::Host;
 
-/// The tracker's image, and the system of the hosts.
+/// The images of the stack, and the system of the hosts.
 pub const TRACKER: &str = "lab/tracker:3.0.0";
+pub const MYSQL: &str = "lab/mysql:9.7";
 pub const BASE: &str = "lab/debian:trixie";
 pub const PRISTINE: &str = "trixie";
 /// What carries this label `lab/host.sh clean` removes.
@@ -63,7 +64,7 @@ pub fn docker(args: &[&str]) -> String {
 pub fn ready() {
     static READY: OnceLock<()> = OnceLock::new();
     READY.get_or_init(|| {
-        for image in [TRACKER, BASE, "lab/host:trixie"] {
+        for image in [TRACKER, MYSQL, BASE, "lab/host:trixie"] {
             let found = try_run("docker", &["image", "inspect", "--format", "{{.Id}}", image]);
             assert!(found.is_ok(), "the lab is not up, {image} cannot be found ({found:?}); type: lab/up.sh");
         }
@@ -71,12 +72,14 @@ pub fn ready() {
     });
 }
 
+/// Makes the providers where the lab lacks them, its usual ones unless `which` says otherwise, and gives the CLI configuration file that names them.
+pub fn providers(which: &[&str]) -> String {
+    let said = run("lab/providers.sh", which);
+    said.lines().find_map(|line| line.split_once("TF_CLI_CONFIG_FILE=")).unwrap().1.to_owned()
+}
+
 /// Removes what the provider made for tests whose process is gone. (The lab's own hosts: `lab/host.sh clean`.)
 fn sweep() {
-    let gone = |name: &str| {
-        let process = name.strip_prefix("torrust-tracker-vm-e2e-").and_then(|rest| rest.split('-').next());
-        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
-    };
     for (kind, list) in [
         ("container", vec!["ps", "--all"]),
         ("network", vec!["network", "ls"]),
@@ -84,8 +87,16 @@ fn sweep() {
     ] {
         let format = if kind == "container" { "{{.Names}}" } else { "{{.Name}}" };
         let found = docker(&[list.as_slice(), &["--format", format]].concat());
-        found.lines().filter(|name| gone(name)).for_each(|name| remove(kind, name));
+        found.lines().filter(|name| is_left(name)).for_each(|name| remove(kind, name));
     }
+}
+
+/// Whether this is the name of a thing that the provider made for a test whose process is gone. One that was killed and
+/// that nobody asked for its exit code stays in `/proc`, without a command line.
+pub fn is_left(name: &str) -> bool {
+    let process = name.strip_prefix("torrust-tracker-vm-e2e-").and_then(|rest| rest.split('-').next());
+    let command = |process| fs::read(Path::new("/proc").join(process).join("cmdline"));
+    process.is_some_and(|process| command(process).unwrap_or_default().is_empty())
 }
 
 /// Removes a container, network or volume, if it is there.
@@ -113,7 +124,10 @@ pub fn configured() -> Configured {
     let lock = File::create(std::env::temp_dir().join("torrust-tracker-deployer-e2e.lock")).unwrap();
     lock.lock().unwrap();
     let image = format!("lab/host:{}", made.suite);
-    if try_run("docker", &["image", "inspect", &image]).is_err() {
+    let lacks = |kind: &str, name: &str| try_run("docker", &[kind, "inspect", name]).is_err();
+    if lacks("image", &image) || lacks("volume", &made.volume) {
+        // Half of it is of no use, and a volume that is half full would be taken for a whole one.
+        remove("volume", &made.volume);
         forget_older();
         configure_once(&made, &image);
     }
@@ -138,11 +152,26 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// Those of other playbooks, unless another clone of today may use them; and the volumes of images that are gone.
 fn forget_older() {
+    docker(&[
+        "image",
+        "prune",
+        "--all",
+        "--force",
+        "--filter",
+        &format!("label={LABEL}"),
+        "--filter",
+        "until=24h",
+    ]);
     let images = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "lab/host"]);
-    for image in images.lines().filter(|image| image.starts_with("lab/host:configured-")) {
-        let _ = try_run("docker", &["image", "rm", image]);
-        remove("volume", &image.replace("lab/host:", "lab-"));
+    for volume in docker(&["volume", "ls", "--format", "{{.Name}}"]).lines() {
+        let image = volume.strip_prefix("lab-").map(|made| format!("lab/host:{made}"));
+        if image.is_some_and(|image| {
+            image.contains(":configured-") && !images.lines().any(|other| other == image)
+        }) {
+            remove("volume", volume);
+        }
     }
 }
 

@@ -4,14 +4,27 @@
 //! `lab/host.sh clean`, or with the next run: see `lab::sweep`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod backup;
 mod bad_hosts;
 mod bad_releases;
+mod by_hand;
 mod cut;
 mod desk;
 mod firewall;
+mod hetzner;
 mod host;
+mod https;
+mod judges;
 mod lab;
+mod lxd;
+mod monitoring;
+mod mysql;
 mod provider_docker;
+mod provider_hetzner;
+mod provider_lxd;
 mod registered;
 mod registry;
+mod tofu_cut;
+mod tofu_hosts;
+mod tofu_refused;
 mod tracker;

@@ -39,7 +39,8 @@ impl Api {
     }
 }
 
-fn get(address: &str, request: &str) -> String {
+/// One HTTP request as it is written, and the whole answer.
+pub fn get(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = vec![];

@@ -1,0 +1,101 @@
+//! Prometheus and Grafana over a tracker with Prometheus output, and over one without.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, assert_checks};
+use crate::host::{Host, eventually};
+
+const TOKEN: &str = r#"vE4"ixM2 uTq0$k9s/Lw7=bNcYd"#;
+const DASHBOARDS: &str = "/opt/torrust/storage/grafana/provisioning/dashboards/torrust";
+
+fn config(desk: &Desk) -> Value {
+    let mut config = desk.config();
+    config["images"]["tracker"] = json!("lab/tracker:develop-stand-in");
+    config["images"]["prometheus"] = json!("lab/prometheus:2.53");
+    config["images"]["grafana"] = json!("lab/grafana:stand-in");
+    config["tracker"]["http_api"]["admin_token"] = json!(TOKEN);
+    config["prometheus"] = json!({ "scrape_interval_in_secs": 2 });
+    config["grafana"] = json!({ "admin_user": "operator", "admin_password": "a\"b\\c$d'e #f" });
+    config
+}
+
+fn connects(host: &Host, port: u16) -> bool {
+    let address = format!("{}:{port}", host.address).parse().unwrap();
+    TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok()
+}
+
+/// All queries of the dashboards that were deployed, as Grafana would ask them.
+fn queries(host: &Host) -> Vec<String> {
+    let boards = host.exec(&format!("cat {DASHBOARDS}/*.json"));
+    let boards = serde_json::Deserializer::from_str(&boards).into_iter::<Value>().map(Result::unwrap);
+    let panels = boards.flat_map(|board| board["panels"].as_array().unwrap().clone());
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap().clone());
+    targets.map(|target| target["expr"].as_str().unwrap().replace("$__rate_interval", "1m")).collect()
+}
+
+/// Those that Prometheus refuses, or has no answer to.
+fn unanswered(host: &Host, queries: &[String]) -> String {
+    let quoted: Vec<_> = queries.iter().map(|query| format!("'{query}'")).collect();
+    host.exec(&format!(
+        "for query in {}; do \
+           answer=$(docker exec torrust-prometheus-1 promtool query instant http://127.0.0.1:9090 \"$query\" 2>&1) && [ -n \"$answer\" ] \
+           || echo \"$query: $answer\"; \
+         done",
+        quoted.join(" ")
+    ))
+}
+
+/// The check of Prometheus' targets, in a report that may have failed.
+fn targets(desk: &Desk) -> Value {
+    let ran = desk.run(&["test", &desk.name]);
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    let checks = document["checks"].as_array().or_else(|| document["error"]["problems"].as_array()).unwrap();
+    checks.iter().find(|check| check["name"] == "Prometheus: targets up").unwrap().clone()
+}
+
+#[test]
+fn figures_reach_the_dashboards_and_nobody_else() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    desk.create(&config(&desk));
+    desk.register(&host);
+    desk.run(&["configure", &desk.name, "--install-monitoring"]).ok();
+    desk.deploy();
+    assert_checks(&desk.test(), "Grafana 3000", "passed", 4);
+    assert_eq!(targets(&desk)["seen"], "host up, tracker_metrics up, tracker_stats up");
+    nobody_else_reads_them(&host);
+
+    let queries = queries(&host);
+    assert!(queries.len() > 30, "{queries:?}");
+    eventually("every query has an answer", || unanswered(&host, &queries).is_empty());
+
+    desk.run(&["release", &desk.name, "--image-tag", "3.0.0"]).ok();
+    desk.run(&["run", &desk.name]).ok();
+    let check = targets(&desk);
+    let seen = check["seen"].as_str().unwrap();
+    assert_eq!(check["status"], "failed");
+    for job in ["tracker_metrics down", "tracker_stats down", "host up"] {
+        assert!(seen.contains(job), "{seen}");
+    }
+    assert!(
+        seen.contains("lab/tracker:3.0.0 has no Prometheus output, which newer builds have: /api/v1/metrics answers HTTP 404"),
+        "{seen}"
+    );
+}
+
+fn nobody_else_reads_them(host: &Host) {
+    assert!(connects(host, 3000));
+    assert!(!connects(host, 9090) && host.succeeds("exec 3<>/dev/tcp/127.0.0.1/9090"));
+    let shown = host.exec(
+        "exec 3<>/dev/tcp/127.0.0.1/9090; printf 'GET /api/v1/status/config HTTP/1.0\r\n\r\n' >&3; cat <&3",
+    );
+    assert!(shown.contains("tracker_metrics") && !shown.contains("uTq0"), "{shown}");
+    let holding = host.exec(
+        "cd /opt/torrust; grep -rlF uTq0 . --exclude-dir=data --exclude-dir=releases | xargs stat --format '%a %u %n' | sort",
+    );
+    assert_eq!(holding, "600 0 ./.env\n600 65534 ./storage/prometheus/etc/token");
+    host.exec("docker exec torrust-prometheus-1 promtool check config /etc/prometheus/prometheus.yml");
+}
