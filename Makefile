@@ -17,18 +17,21 @@ demo: ## From nothing to the real tracker answering announces on a host of its o
 
 test: ## All tests: units, the command line, the documentation, and end to end on the lab
 	lab/tools.sh rust nextest
-	lab/with.sh cargo nextest run --locked
+	lab/with.sh cargo nextest run --locked --run-ignored all
 
-ci: ## Format, lints, scripts, playbook, licences, and the tests that need no host
-	lab/tools.sh rust rust_lints ssh ansible ansible_lint nextest deny shellcheck
+ci: ## Format, lints, scripts, playbook, OpenTofu files, licences, and the tests that need no host
+	lab/tools.sh rust rust_lints ssh ansible ansible_lint nextest deny shellcheck go
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
 	shellcheck --external-sources $(SCRIPTS)
 	shellcheck --shell=sh $(FAKES)
 	python3 -c 'import sys; [compile(open(f).read(), f, "exec") for f in sys.argv[1:]]' $(PYTHON)
-	cd templates/ansible && ansible-lint --offline --nocolor configure.yml
+	cd templates/ansible && ansible-lint --offline --nocolor configure.yml deploy.yml
+	cd lab/providers && test -z "$$(gofmt -l .)" && go vet ./...
+	lab/tofu-check.sh
+	lab/hetzner.sh test
 	cargo deny --locked check bans licenses sources
-	cargo nextest run --locked --bins --test cli --test docs
+	cargo nextest run --locked --bins --test cli --test render --test docs
 
 bench: ## How long everything takes, against its goals
 	lab/tools.sh rust ssh ansible
