@@ -68,7 +68,7 @@ impl Bundle {
 
     /// The containers of all services that have one.
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
-        self.services.iter().filter_map(|service| service.container.as_ref())
+        containers(&self.services)
     }
 
     /// The images of all services.
@@ -78,8 +78,12 @@ impl Bundle {
     }
 }
 
+fn containers(services: &[Service]) -> impl Iterator<Item = &Container> {
+    services.iter().filter_map(|service| service.container.as_ref())
+}
+
 fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
-    let containers = services.iter().filter_map(|service| {
+    let blocks = services.iter().filter_map(|service| {
         let container = service.container.as_ref()?;
         let mut value = json!(container);
         value["digest"] = digest(service).into();
@@ -87,16 +91,12 @@ fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
         value["environment"] = names.collect();
         Some(value)
     });
-    let used = |network: &&&str| {
-        let mut containers = services.iter().filter_map(|service| service.container.as_ref());
-        containers.any(|container| container.networks.contains(network))
-    };
+    let used = |network: &&&str| containers(services).any(|container| container.networks.contains(network));
     let networks = NETWORKS.iter().filter(used).map(|name| {
         json!({ "name": name, "internal": INTERNAL_NETWORKS.contains(name), "ipv6": subnet(env, name) })
     });
-    let values =
-        json!({ "services": containers.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>() });
-    let templates = Templates::new(env.choices.templates.clone())?;
+    let values = json!({ "services": blocks.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>() });
+    let templates = Templates::of(env)?;
     let bytes = templates.render("docker-compose/docker-compose.yml.j2", &values)?;
     Ok(HostFile { path: "docker-compose.yml".into(), mode: "0644", owner: 0, bytes })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::probe::{Deadline, Fault};
 use crate::process::Runner;
 
@@ -120,6 +120,13 @@ fn ask(check: &Check, timeout: Duration) -> Checked {
     let started = Instant::now();
     let answer = (check.ask)(Deadline::after(timeout));
     Checked { name: check.name.clone(), answer, seconds: started.elapsed().as_secs_f64() }
+}
+
+/// Adds what failed to an error, each with the check's name.
+#[must_use]
+pub fn blame(error: Error, checked: &[Checked]) -> Error {
+    let told = checked.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.fault()?)));
+    told.fold(error, Error::why)
 }
 
 /// How many passed, failed, could not be asked, and passed with a warning.

@@ -14,6 +14,7 @@ mod fakes;
 
 use std::fmt::{self, Display};
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -78,6 +79,15 @@ pub fn url(scheme: &str, host: &str, port: u16, path: &str) -> String {
     } else {
         format!("{scheme}://{host}:{port}{path}")
     }
+}
+
+/// The addresses of a host, in the system's order. The system's resolver knows no deadline.
+///
+/// # Errors
+/// The name is unknown.
+pub fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
+    let unknown = |error: io::Error| Fault::new(format!("an address of {host}"), error.to_string());
+    Ok((host, port).to_socket_addrs().map_err(unknown)?.collect())
 }
 
 /// Random bytes: transaction ids and peer ids must not be guessable by others on the network.

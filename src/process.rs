@@ -80,6 +80,22 @@ impl Runner<'_> {
         self.start(cmd, Stdio::piped(), Talk::No, |_, _, _| Ok(()))
     }
 
+    /// Lets time pass before the next look; Ctrl-C ends it.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn pause(self, length: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            self.interrupt.check()?;
+            self.out.tick();
+            match length.checked_sub(began.elapsed()) {
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(TICK)),
+                _ => return Ok(()),
+            }
+        }
+    }
+
     /// Runs with a conversation: `hear` gets each line and may answer. The input stays open until `hear` closes it
     /// (or at once, when nothing can be said after `input` because the program reads from another).
     ///

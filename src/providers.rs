@@ -9,7 +9,7 @@ mod tofu;
 pub use tofu::Making;
 
 use crate::config::Provider;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::render::{File, Templates};
 use crate::store::Environment;
 use crate::story::{Step, Work};
@@ -51,6 +51,7 @@ pub enum Extent {
 /// # Errors
 /// When something could not be removed; what remains is named.
 pub fn remove(work: &mut Work, extent: Extent) -> Result<Vec<String>> {
+    check_extent(work, extent)?;
     match &work.env.config.provider {
         Provider::Docker(_) => docker::remove(work, extent),
         Provider::Lxd(_) | Provider::Hetzner(_) => tofu::remove(work, extent),
@@ -68,15 +69,18 @@ pub fn look(work: &mut Work) -> Result<String> {
     }
 }
 
-/// Refuses what [`Extent::AllButData`] cannot be at this provider, before anything is touched.
+/// Refuses an extent that this provider cannot keep to; [`remove`] does so by itself, and a caller with other work to do
+/// first asks before that.
 ///
 /// # Errors
 /// `not_supported`.
 pub fn check_extent(work: &Work, extent: Extent) -> Result<()> {
     match &work.env.config.provider {
-        Provider::Lxd(_) | Provider::Hetzner(_) if extent == Extent::AllButData => {
-            Err(tofu::refuse_to_keep_data(work))
-        }
+        Provider::Lxd(_) | Provider::Hetzner(_) if extent == Extent::AllButData => Err(Error::new(
+            Code::NotSupported,
+            "--keep-data: the data is on the host's own disk, which goes with it",
+        )
+        .help(format!("take a copy along: torrust-tracker-deployer destroy {} --backup", work.env.name))),
         _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
-use crate::story::Work;
+use crate::store;
 
 static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -34,8 +34,8 @@ impl Templates {
     ///
     /// # Errors
     /// The user's folder is gone.
-    pub fn of(work: &Work) -> Result<Self> {
-        Self::new(work.env.choices.templates.clone())
+    pub fn of(env: &store::Environment) -> Result<Self> {
+        Self::new(env.choices.templates.clone())
     }
 
     /// The built-in templates with the user's folder over them.

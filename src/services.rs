@@ -17,6 +17,7 @@ use crate::checks::Check;
 use crate::config::Config;
 use crate::error::Result;
 use crate::store::{Environment, Host};
+use crate::tools::ssh::sh_quote;
 
 /// Everything that the deployment needs to know about a service.
 #[derive(Clone, Debug, Default)]
@@ -174,6 +175,13 @@ pub struct HostCheck {
     pub command: String,
     /// Whether a start waits until it holds: the stack would be of no use without it.
     pub awaited: bool,
+}
+
+/// A command for `bash` on the host that runs these words in a container.
+#[must_use]
+pub fn in_container(name: &str, words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| sh_quote(word)).collect();
+    format!("docker compose exec -T {name} {}", words.join(" "))
 }
 
 /// All there are, in the order of the Compose file.

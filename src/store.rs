@@ -102,6 +102,19 @@ pub struct Choices {
     pub templates: Option<PathBuf>,
 }
 
+impl Host {
+    /// Its addresses, the one that we connect to first.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.address.as_str()).chain(self.address_v6.as_deref())
+    }
+
+    /// Its addresses for people: `192.0.2.7 and 2001:db8::7`.
+    #[must_use]
+    pub fn addresses_shown(&self) -> String {
+        self.addresses().collect::<Vec<_>>().join(" and ")
+    }
+}
+
 impl Environment {
     /// A new environment from a checked configuration.
     #[must_use]
@@ -125,6 +138,12 @@ impl Environment {
     #[must_use]
     pub fn mark(&self) -> String {
         sha256(format!("{} {}", self.name, self.created))[..16].to_owned()
+    }
+
+    /// The host, when it was there before: such a one is never removed.
+    #[must_use]
+    pub fn registered_host(&self) -> Option<&Host> {
+        self.host.as_ref().filter(|host| host.origin == Origin::Registered)
     }
 
     /// The host, when there is one.

@@ -67,7 +67,7 @@ fn render_playbook(work: &mut Work) -> Result<String> {
     let target = work.app.target(&work.env)?;
     let folder = work.app.build_folder(&work.env.name).join("ansible");
     let skip_updates = work.options.configure.skip_updates;
-    render::write(&folder, &playbook(&work.env, &Templates::of(work)?, &target, skip_updates)?)?;
+    render::write(&folder, &playbook(&work.env, &Templates::of(&work.env)?, &target, skip_updates)?)?;
     Ok(folder.display().to_string())
 }
 

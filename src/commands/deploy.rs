@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::state::{self, Stage};
-use crate::store::{Choices, Environment, Origin};
+use crate::store::{Choices, Environment};
 use crate::story::{Phase, Work};
 
 /// Options of `deploy`.
@@ -78,8 +78,7 @@ pub fn next(work: &Work) -> String {
 
 /// `provision`, when it has to run: there is no host, or it began and did not end.
 fn needed_provision(env: &Environment) -> Option<Phase> {
-    let registered = env.host.as_ref().is_some_and(|host| host.origin == Origin::Registered);
-    let needed = !registered && (env.stage == Stage::Created || began(env, "provision"));
+    let needed = env.registered_host().is_none() && (env.stage == Stage::Created || began(env, "provision"));
     needed.then(|| provision::phase(env))
 }
 

@@ -13,7 +13,6 @@ use crate::error::{Code, Error, Result};
 use crate::providers::{self, Extent};
 use crate::render::Templates;
 use crate::state::Stage;
-use crate::store::Origin;
 use crate::story::{Phase, Step, Work};
 
 /// Options of `destroy`.
@@ -78,16 +77,11 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         work.walk(&[])?;
         return super::done(outcome(&work, None));
     }
-    if args.keep_data && is_ours(&work) {
+    if args.keep_data && work.env.registered_host().is_none() {
         providers::check_extent(&work, Extent::AllButData)?;
     }
     confirm(&work, args.force)?;
-    let kept = work
-        .env
-        .host
-        .as_ref()
-        .filter(|host| host.origin == Origin::Registered)
-        .map(|host| host.address.clone());
+    let kept = work.env.registered_host().map(|host| host.address.clone());
     let never_made = work.env.host.is_none() && work.env.attempt.is_none();
     work.options.destroy = Options {
         force: args.force,
@@ -107,11 +101,11 @@ fn outcome(work: &Work, kept_host: Option<String>) -> Destroyed {
 
 fn confirm(work: &Work, force: bool) -> Result<()> {
     let out = &work.app.out;
-    let question = match &work.env.host {
-        Some(host) if host.origin == Origin::Registered => {
+    let question = match work.env.registered_host() {
+        Some(host) => {
             format!("Stop the tracker on {} and forget the host? Its data stays there.", host.address)
         }
-        _ => format!("Destroy {} with its host and all data on it?", work.env.name),
+        None => format!("Destroy {} with its host and all data on it?", work.env.name),
     };
     if force || !out.can_ask() || out.ask(&question, &work.app.interrupt)? {
         return Ok(());
@@ -120,15 +114,12 @@ fn confirm(work: &Work, force: bool) -> Result<()> {
 }
 
 fn look(work: &mut Work) -> Result<String> {
-    if !is_ours(work) || work.options.destroy.never_made {
-        return Ok("nothing that would be removed".into());
-    }
-    providers::look(work)
+    if may_have_made_one(work) { providers::look(work) } else { Ok("nothing that would be removed".into()) }
 }
 
 /// Whether a host was made for this environment, or may have been.
-fn is_ours(work: &Work) -> bool {
-    work.env.host.as_ref().is_none_or(|host| host.origin == Origin::Created)
+fn may_have_made_one(work: &Work) -> bool {
+    work.env.registered_host().is_none() && !work.options.destroy.never_made
 }
 
 /// In order: what answers to the outside first. Compose does that by itself, as it knows who depends on whom.
@@ -139,7 +130,7 @@ fn stop_services(work: &mut Work) -> Result<String> {
     // A copy of data at work would not be whole: then a tracker that does not stop ends the story.
     let Options { force, backup_wanted, .. } = work.options.destroy;
     let force = force && !backup_wanted;
-    let script = Templates::of(work)?.text("host/stop.sh")?;
+    let script = Templates::of(&work.env)?.text("host/stop.sh")?;
     let name = work.env.name.to_string();
     let stopped = work.ssh().and_then(|ssh| ssh.run_root(&script, &[&name]));
     match stopped {
@@ -155,7 +146,7 @@ fn stop_services(work: &mut Work) -> Result<String> {
             .help("destroy all the same: --force")),
         Err(error) if error.code() == Code::Interrupted => Err(error),
         // A host that we made goes away with whatever runs on it.
-        Err(error) if force || (!backup_wanted && work.env.host()?.origin == Origin::Created) => {
+        Err(error) if force || (!backup_wanted && work.env.registered_host().is_none()) => {
             Ok(format!("not stopped, the host does not answer: {error}"))
         }
         Err(error) => Err(error.help("forget the host although its tracker may still run: destroy --force")),
@@ -191,11 +182,10 @@ fn back_up(work: &mut Work) -> Result<String> {
 }
 
 fn remove_host(work: &mut Work) -> Result<String> {
-    let registered = work.env.host.as_ref().is_some_and(|host| host.origin == Origin::Registered);
+    let registered = work.env.registered_host().is_some();
     work.hang_up();
-    let Options { keep_data, never_made, .. } = work.options.destroy;
-    let extent = if keep_data { Extent::AllButData } else { Extent::Everything };
-    let removed = if registered || never_made { vec![] } else { providers::remove(work, extent)? };
+    let extent = if work.options.destroy.keep_data { Extent::AllButData } else { Extent::Everything };
+    let removed = if may_have_made_one(work) { providers::remove(work, extent)? } else { vec![] };
     work.app.forget_host_key(&work.env.name);
     work.env.host = None;
     let note = match (registered, removed.is_empty()) {

@@ -5,7 +5,7 @@ use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::providers;
 use crate::state::Stage;
-use crate::store::{Environment, Origin};
+use crate::store::Environment;
 use crate::story::{Phase, Work};
 
 /// Options of `provision`.
@@ -58,14 +58,9 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 }
 
 fn refuse_registered(work: &Work) -> Result<()> {
-    match &work.env.host {
-        Some(host) if host.origin == Origin::Registered => {
-            let name = &work.env.name;
-            Err(Error::new(Code::StateRefused, format!("{name} has a registered host ({})", host.address))
-                .help(format!("go on with it: torrust-tracker-deployer deploy {name}")))
-        }
-        _ => Ok(()),
-    }
+    let (Some(host), name) = (work.env.registered_host(), &work.env.name) else { return Ok(()) };
+    Err(Error::new(Code::StateRefused, format!("{name} has a registered host ({})", host.address))
+        .help(format!("go on with it: torrust-tracker-deployer deploy {name}")))
 }
 
 /// Walks; when making a new host fails, removes what was made of it. After Ctrl-C it stays, for the next call.

@@ -244,7 +244,7 @@ fn foreign(other: &str, ssh: &Ssh) -> Error {
 }
 
 fn put_files(work: &mut Work) -> Result<String> {
-    let script = Templates::of(work)?.text("host/release.sh")?;
+    let script = Templates::of(&work.env)?.text("host/release.sh")?;
     let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
     work.ssh()?;

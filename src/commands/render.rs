@@ -121,7 +121,7 @@ fn environment(app: &App, args: &Args) -> Result<Environment> {
 
 /// All files, by their paths below the folder.
 fn artefacts(env: &Environment) -> Result<Vec<File>> {
-    let templates = Templates::new(env.choices.templates.clone())?;
+    let templates = Templates::of(env)?;
     let below = |group: &'static str| {
         move |file: File| File { path: format!("{group}/{}", file.path), bytes: file.bytes }
     };

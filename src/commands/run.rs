@@ -135,7 +135,7 @@ fn start(work: &mut Work) -> Result<String> {
 fn start_containers(work: &mut Work) -> Result<String> {
     // The logs may hold them.
     work.revealed()?;
-    let script = Templates::of(work)?.text("host/run.sh")?;
+    let script = Templates::of(&work.env)?.text("host/run.sh")?;
     let options = work.options.run;
     let mut starter = Starter {
         name: work.env.name.clone(),
@@ -184,7 +184,7 @@ fn await_services(work: &mut Work) -> Result<()> {
         return Ok(());
     }
     work.app.out.doing("asking the services on the host");
-    let script = Templates::of(work)?.text("host/test.sh")?;
+    let script = Templates::of(&work.env)?.text("host/test.sh")?;
     let facts = host::ask(work.ssh()?, &script, &checks, patience, patience + COMPOSE_DEADLINE)?;
     let failed: Vec<&Checked> = facts.iter().filter(|checked| checked.fault().is_some()).collect();
     let Some(first) = failed.first() else { return Ok(()) };
@@ -363,19 +363,13 @@ fn look_from_outside(work: &mut Work) -> Result<String> {
     host::learn_root(work.ssh()?, &mut config)?;
     let checks = services::checks(&config, &host)?;
     let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
-    let failed: Vec<_> =
-        checked.iter().filter_map(|checked| checked.fault().map(|fault| (checked, fault))).collect();
-    if failed.is_empty() {
-        return Ok(summary(checks::tally(&checked)));
+    let tally @ [_, failed, ..] = checks::tally(&checked);
+    if failed == 0 {
+        return Ok(summary(tally));
     }
-    let message = format!(
-        "the containers are healthy, but {} of {} checks from outside fail",
-        failed.len(),
-        checked.len()
-    );
-    let error = failed.iter().fold(Error::new(Code::ServiceUnhealthy, message), |error, (checked, fault)| {
-        error.why(format!("{}: {fault}", checked.name))
-    });
+    let message =
+        format!("the containers are healthy, but {failed} of {} checks from outside fail", checked.len());
+    let error = checks::blame(Error::new(Code::ServiceUnhealthy, message), &checked);
     Err(error.help("is there a firewall between here and the host, such as the provider's own?"))
 }
 

@@ -18,7 +18,7 @@ use crate::render::Templates;
 use crate::services::{self, Container, HostCheck};
 use crate::state::{self, Stage};
 use crate::store::Environment;
-use crate::tools::ssh::{Ssh, sh_quote};
+use crate::tools::ssh::Ssh;
 
 /// Options of `test`.
 #[derive(Debug, clap::Args)]
@@ -110,7 +110,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 /// One SSH session: cloud-init, Docker, Compose, each container's own health check.
 fn ask_host(app: &App, env: &mut Environment, timeout: Duration) -> Result<Vec<Checked>> {
     let ssh = Ssh::connect(app.runner(), app.target(env)?)?;
-    let script = Templates::new(env.choices.templates.clone())?.text("host/test.sh")?;
+    let script = Templates::of(env)?.text("host/test.sh")?;
     let checks = match env.stage {
         Stage::Released | Stage::Running => host_checks(env)?,
         _ => vec![],
@@ -122,18 +122,11 @@ fn ask_host(app: &App, env: &mut Environment, timeout: Duration) -> Result<Vec<C
 
 /// Each container's own question about its health, and what services ask on the host.
 fn host_checks(env: &Environment) -> Result<Vec<HostCheck>> {
-    let health = |container: Container| {
-        let command: Vec<String> = container.health.iter().map(|word| sh_quote(word)).collect();
-        HostCheck {
-            name: format!("{}: health inside the container", container.name),
-            command: format!(
-                "docker compose exec -T {} {} && echo healthy",
-                container.name,
-                command.join(" ")
-            ),
-            // Compose tells `run`.
-            awaited: false,
-        }
+    let health = |container: Container| HostCheck {
+        name: format!("{}: health inside the container", container.name),
+        command: services::in_container(container.name, &container.health) + " && echo healthy",
+        // Compose tells `run`.
+        awaited: false,
     };
     let containers = services::all(env)?.into_iter().filter_map(|service| service.container);
     Ok(containers.map(health).chain(services::host_checks(&env.config)).collect())
@@ -158,10 +151,7 @@ impl Outcome for Report {
         }
         let total = self.checks.len();
         let error = Error::new(Code::TestFailed, format!("{} of {total} checks failed", self.failed));
-        let faults = self.checks.iter().filter_map(|checked| checked.fault().map(|fault| (checked, fault)));
-        let error =
-            faults.fold(error, |error, (checked, fault)| error.why(format!("{}: {fault}", checked.name)));
-        let error = error.help(format!(
+        let error = checks::blame(error, &self.checks).help(format!(
             "bring it back to what was configured: torrust-tracker-deployer deploy {}",
             self.environment
         ));

@@ -79,7 +79,7 @@ fn build_image(work: &mut Work) -> Result<String> {
 
 /// The build context, and the image's name: the same context on the same base is the same image, for all environments.
 fn host_image(work: &Work) -> Result<(String, Vec<render::File>)> {
-    let context = render::Templates::of(work)?.folder("docker", &Value::Null)?;
+    let context = render::Templates::of(&work.env)?.folder("docker", &Value::Null)?;
     let mut all = provider(work)?.base_image.clone().into_bytes();
     for file in &context {
         all.extend_from_slice(file.path.as_bytes());
@@ -112,8 +112,7 @@ fn create_host(work: &mut Work) -> Result<String> {
         "created"
     };
     let host = read_host(work, &name)?;
-    let addresses = [Some(host.address.clone()), host.address_v6.clone()].into_iter().flatten();
-    let note = format!("{made} {name}, {}", addresses.collect::<Vec<_>>().join(" and "));
+    let note = format!("{made} {name}, {}", host.addresses_shown());
     work.env.host = Some(host);
     work.save()?;
     Ok(note)
@@ -163,7 +162,7 @@ fn ipv6_subnet(owner: &str) -> String {
 fn run_container(work: &mut Work, name: &str, network: &str, owner: &str) -> Result<()> {
     let (user, key) = (&work.env.config.ssh_credentials.username, host::public_key(&work.env)?);
     let (image, _) = host_image(work)?;
-    let options = render::Templates::of(work)?.text(RUN_OPTIONS)?;
+    let options = render::Templates::of(&work.env)?.text(RUN_OPTIONS)?;
     let mut args: Vec<String> = ["run", "--detach"].map(Into::into).into();
     args.extend(options.lines().filter(|line| line.starts_with("--")).map(Into::into));
     args.extend(["--name", name, "--hostname", name, "--network", network].map(Into::into));

@@ -156,7 +156,7 @@ fn secrets(work: &Work) -> Result<Variables> {
 }
 
 fn detail(change: &Change) -> String {
-    let text = |name: &str| change.values[name].as_str().unwrap_or_default().to_owned();
+    let text = |name| change.text(name);
     match change.kind.as_str() {
         "hcloud_server" => format!("{} in {}, from {}", text("server_type"), text("location"), text("image")),
         "hcloud_firewall" => opened(&change.values["rule"]),

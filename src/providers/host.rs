@@ -39,15 +39,13 @@ fn wait(work: &mut Work, passing: &[Code]) -> Result<String> {
     let started = Instant::now();
     let deadline = work.options.provision.ssh_timeout.map_or(SSH_DEADLINE, Duration::from_secs);
     loop {
-        work.app.interrupt.check()?;
         match work.ssh().map(|_| ()) {
             Ok(()) => return remember_host_key(work),
             Err(error) if !passing.contains(&error.code()) => return Err(error),
             Err(error) if started.elapsed() > deadline => return Err(gave_up(&error, deadline)),
             Err(error) => work.app.out.doing(error.message()),
         }
-        work.app.out.tick();
-        std::thread::sleep(Duration::from_millis(200));
+        work.app.runner().pause(Duration::from_millis(200))?;
     }
 }
 
@@ -100,7 +98,7 @@ pub fn public_key(env: &Environment) -> Result<String> {
 /// # Errors
 /// `provider_failed` with what cloud-init says went wrong; `timed_out`.
 pub fn wait_for_cloud_init(work: &mut Work) -> Result<String> {
-    let script = render::Templates::of(work)?.text("host/cloud-init.sh")?;
+    let script = render::Templates::of(&work.env)?.text("host/cloud-init.sh")?;
     let runner = work.app.runner();
     let deadline = work.options.provision.cloud_init_timeout.map_or(CLOUD_INIT_DEADLINE, Duration::from_secs);
     let ssh = work.ssh()?;
@@ -152,7 +150,7 @@ fn cloud_init_failed(ran: &Ran) -> Error {
 /// # Errors
 /// `sudo_refused`, `host_unsupported`, `host_disk_full`.
 pub fn inspect(work: &mut Work) -> Result<String> {
-    let script = render::Templates::of(work)?.text("host/inspect.sh")?;
+    let script = render::Templates::of(&work.env)?.text("host/inspect.sh")?;
     let ran = work.ssh()?.run_root(&script, &[])?;
     if !ran.ok() {
         return Err(Error::new(Code::HostUnsupported, "the host does not answer the first questions")

@@ -126,9 +126,8 @@ fn not_there(error: std::io::Error) -> Result<Value> {
 }
 
 fn detail(change: &Change) -> String {
-    let text = |name: &str| change.values[name].as_str().unwrap_or_default().to_owned();
     match change.kind.as_str() {
-        "lxd_instance" => format!("{}, from {}", text("type"), text("image")),
+        "lxd_instance" => format!("{}, from {}", change.text("type"), change.text("image")),
         _ => String::new(),
     }
 }

@@ -106,7 +106,7 @@ fn prepared<'w>(work: &'w Work) -> Result<&'w Tofu> {
 }
 
 fn write_files(work: &Work, program: &Program, folder: &Path) -> Result<()> {
-    let mut files = all_files(&work.env, &Templates::of(work)?)?;
+    let mut files = all_files(&work.env, &Templates::of(&work.env)?)?;
     for (adoption, wanted) in (cloud(&work.env)?.adoptions)(work, program)? {
         if !wanted {
             files.retain(|file| file.path != adoption);
@@ -247,8 +247,7 @@ fn apply(work: &mut Work) -> Result<String> {
     let outputs = await_address(tofu, runner)?;
     let made = tofu.made(runner)?;
     let host = read_host(work, &outputs)?;
-    let addresses = [Some(host.address.clone()), host.address_v6.clone()].into_iter().flatten();
-    let note = format!("{} at {}", made.join(", "), addresses.collect::<Vec<_>>().join(" and "));
+    let note = format!("{} at {}", made.join(", "), host.addresses_shown());
     let note = if work.making.changes { note } else { format!("as it was: {note}") };
     if let Some(moved) = work.env.host.as_ref().filter(|earlier| earlier.address != host.address) {
         work.app.out.note(&format!("the host's address was {} and is {} now", moved.address, host.address));
@@ -270,7 +269,7 @@ fn patiently(runner: Runner, cloud: &Cloud, mut act: impl FnMut(bool) -> Result<
             return Err(error);
         }
         runner.out.doing("the provider is still at work on it");
-        pause(runner)?;
+        runner.pause(PAUSE)?;
         again = true;
     }
 }
@@ -285,19 +284,9 @@ fn await_address(tofu: &Tofu, runner: Runner) -> Result<Variables> {
             return Ok(outputs);
         }
         runner.out.doing("the host has no IPv4 address yet");
-        pause(runner)?;
+        runner.pause(PAUSE)?;
         tofu.refresh(runner)?;
     }
-}
-
-fn pause(runner: Runner) -> Result<()> {
-    let began = Instant::now();
-    while began.elapsed() < PAUSE {
-        runner.interrupt.check()?;
-        runner.out.tick();
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }
 
 fn read_host(work: &Work, outputs: &[(String, String)]) -> Result<Host> {
@@ -345,17 +334,8 @@ pub fn look(work: &mut Work) -> Result<String> {
     Ok(if made.is_empty() { "nothing that OpenTofu knows of".into() } else { made.join(", ") })
 }
 
-/// Refuses what cannot be done here: the data is on the host's own disk, which goes with it.
-pub fn refuse_to_keep_data(work: &Work) -> Error {
-    Error::new(Code::NotSupported, "--keep-data: the data is on the host's own disk, which goes with it")
-        .help(format!("take a copy along: torrust-tracker-deployer destroy {} --backup", work.env.name))
-}
-
 /// Removes what OpenTofu's state knows of. See [`super::remove`].
 pub fn remove(work: &mut Work, extent: Extent) -> Result<Vec<String>> {
-    if extent == Extent::AllButData {
-        return Err(refuse_to_keep_data(work));
-    }
     let nothing_now = extent == Extent::MadeNow && !work.making.began;
     let (has_state, came_through) = (work.app.tofu_state(&work.env.name).exists(), work.env.host.is_some());
     // Nothing is made before the state's file is there.

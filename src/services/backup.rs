@@ -28,7 +28,7 @@ const UNITS: [&str; 2] = ["backup/torrust-tracker-backup.service", "backup/torru
 
 /// The program, its settings and its units, as `templates/backup/` has them.
 fn service(env: &Environment) -> Result<Service> {
-    let files = Templates::new(env.choices.templates.clone())?.folder("backup", &values(&env.config)?)?;
+    let files = Templates::of(env)?.folder("backup", &values(&env.config)?)?;
     let host_file = |file: crate::render::File| HostFile {
         mode: if file.bytes.starts_with(b"#!") { "0755" } else { "0644" },
         path: format!("backup/{}", file.path),

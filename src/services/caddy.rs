@@ -1,7 +1,7 @@
 //! Caddy, the TLS proxy: one site for each domain that a service has behind it.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::config::{Authority, Config, Https};
 use crate::error::{Code, Error, Result};
 use crate::probe::http::{self, Url};
 use crate::probe::tls::{self, Shown, Trust};
-use crate::probe::{Deadline, Fault};
+use crate::probe::{self, Deadline, Fault};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
 use crate::tools::ssh::sh_quote;
@@ -117,7 +117,7 @@ fn caddyfile(env: &Environment) -> Result<Vec<u8>> {
         "sites": super::sites(&env.config),
         "health_port": HEALTH_PORT,
     });
-    Templates::new(env.choices.templates.clone())?.render("caddy/Caddyfile.j2", &values)
+    Templates::of(env)?.render("caddy/Caddyfile.j2", &values)
 }
 
 /// One word of a Caddyfile, which knows no escape but the one for its quotes.
@@ -226,8 +226,7 @@ fn plain_port(site: &Site, host: &Host) -> Check {
 fn dns(site: &Site, host: &Host) -> Check {
     let (domain, host) = (site.domain.clone(), host.clone());
     let ask = move |deadline: Deadline| -> Answer {
-        let own = [Some(host.address.clone()), host.address_v6.clone()].into_iter().flatten();
-        let own: Vec<_> = own.filter_map(|name| address(&name, 443).ok()).collect();
+        let own: Vec<_> = host.addresses().filter_map(|name| address(name, 443).ok()).collect();
         let shown =
             |found: &[SocketAddr]| found.iter().map(|at| at.ip().to_string()).collect::<Vec<_>>().join(", ");
         match look_up(&domain, deadline) {
@@ -250,9 +249,8 @@ fn look_up(domain: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> 
     let (sender, answer) = channel();
     let name = domain.to_owned();
     std::thread::spawn(move || {
-        let found = (name.as_str(), 443).to_socket_addrs().map_err(|error| error.to_string());
-        sender.send(found.map(|found| {
-            let mut found: Vec<_> = found.collect();
+        let found = probe::addresses(&name, 443).map_err(|fault| fault.seen);
+        sender.send(found.map(|mut found| {
             found.dedup();
             found
         }))
@@ -262,9 +260,8 @@ fn look_up(domain: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> 
 }
 
 fn address(host: &str, port: u16) -> Result<SocketAddr, Fault> {
-    let unknown = |seen: String| Fault::new(format!("an address of {host}"), seen);
-    let mut found = (host, port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
-    found.next().ok_or_else(|| unknown("none".into()))
+    let first = probe::addresses(host, port)?.into_iter().next();
+    first.ok_or_else(|| Fault::new(format!("an address of {host}"), "none"))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn variables(grafana: &Grafana) -> Result<Vec<(String, String)>> {
     ];
     all.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     if let Some(domain) = &grafana.domain {
-        let tls = grafana.use_tls_proxy == Some(true);
+        let tls = is_proxied(grafana);
         let root = if tls { format!("https://{domain}/") } else { probe::url("http", domain, PORT, "/") };
         all.push(("GF_SERVER_ROOT_URL".to_owned(), root));
         all.push(("GF_SECURITY_COOKIE_SECURE".to_owned(), tls.to_string()));
@@ -113,7 +113,7 @@ fn provisioning(env: &Environment) -> Result<Vec<HostFile>> {
         "prometheus": format!("{}:{}", prometheus::KIND.name, prometheus::PORT),
         "interval": env.config.prometheus.as_ref().map(|prometheus| prometheus.scrape_interval_in_secs),
     });
-    let rendered = Templates::new(env.choices.templates.clone())?.folder("grafana", &values)?;
+    let rendered = Templates::of(env)?.folder("grafana", &values)?;
     let wanted =
         rendered.into_iter().filter(|file| env.choices.monitoring || !file.path.ends_with(HOST_DASHBOARD));
     let file = |file: crate::render::File| HostFile {
@@ -126,7 +126,11 @@ fn provisioning(env: &Environment) -> Result<Vec<HostFile>> {
 }
 
 fn proxied(config: &Config) -> bool {
-    config.grafana.as_ref().is_some_and(|grafana| grafana.use_tls_proxy == Some(true))
+    config.grafana.as_ref().is_some_and(is_proxied)
+}
+
+fn is_proxied(grafana: &Grafana) -> bool {
+    grafana.use_tls_proxy == Some(true)
 }
 
 /// What is behind the TLS proxy is reached only through it.
@@ -144,7 +148,7 @@ fn endpoints(config: &Config) -> Vec<Endpoint> {
         domain: grafana.domain.clone(),
         port: PORT,
         path: "/",
-        behind_proxy: proxied(config).then_some(KIND.name),
+        behind_proxy: is_proxied(grafana).then_some(KIND.name),
     };
     config.grafana.iter().map(endpoint).collect()
 }

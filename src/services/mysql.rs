@@ -38,7 +38,7 @@ fn service(env: &Environment) -> Result<Service> {
     Ok(Service {
         container: Some(container(&env.config)),
         folders: [SETTINGS, DATA].map(|path| Folder { path, owner: USER_ID, mode: "0750" }).to_vec(),
-        files: files(mysql, &Templates::new(env.choices.templates.clone())?)?,
+        files: files(mysql, &Templates::of(env)?)?,
         ..Service::default()
     })
 }
@@ -145,13 +145,9 @@ fn option(value: &str) -> String {
 fn host_checks(_: &Config) -> Vec<HostCheck> {
     let question = "SELECT CONCAT('MySQL ', VERSION(), ', ', COUNT(*), ' tables') \
                     FROM information_schema.tables WHERE table_schema = DATABASE()";
-    let mut words = client(question);
-    if let Some(question) = words.last_mut() {
-        *question = format!("\"{question}\"");
-    }
     vec![HostCheck {
         name: "MySQL: the tracker's user reads its database".into(),
-        command: format!("docker compose exec -T {NAME} {}", words.join(" ")),
+        command: super::in_container(NAME, &client(question)),
         awaited: true,
     }]
 }

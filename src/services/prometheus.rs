@@ -35,7 +35,7 @@ const PATIENCE: u32 = 15;
 fn service(env: &Environment) -> Result<Service> {
     let file =
         |name: &str, mode, bytes| HostFile { path: format!("{ETC}/{name}"), mode, owner: USER_ID, bytes };
-    let rendered = Templates::new(env.choices.templates.clone())?.folder("prometheus", &values(env))?;
+    let rendered = Templates::of(env)?.folder("prometheus", &values(env))?;
     let mut files: Vec<_> = rendered.into_iter().map(|made| file(&made.path, "0640", made.bytes)).collect();
     files.push(file("token", "0600", token(&env.config)?.into_bytes()));
     Ok(Service {

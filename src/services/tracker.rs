@@ -1,6 +1,6 @@
 //! The tracker itself: UDP and HTTP trackers, API and health check in one container.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::probe::http::{self, HttpTracker, Url};
 use crate::probe::swarm::{Announce, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
-use crate::probe::{Deadline, Fault};
+use crate::probe::{self, Deadline, Fault};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
 
@@ -152,7 +152,7 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
         "http_api": tracker.http_api.bind_address,
         "health_check_api": tracker.health_check_api.bind_address,
     });
-    Templates::new(env.choices.templates.clone())?.render("tracker/tracker.toml.j2", &values)
+    Templates::of(env)?.render("tracker/tracker.toml.j2", &values)
 }
 
 /// "Everywhere" means over both families: peers of either announce with the address that they have.
@@ -289,7 +289,9 @@ fn udp_checks(config: &Config, host: &Host, port: u16) -> Vec<Check> {
 fn udp(port: u16, host: String, family: &'static str) -> Check {
     let name = format!("UDP tracker {port} over {family}: connect, announce, scrape");
     let ask = move |deadline| -> Answer {
-        let address = match resolve(&host, port, family == "IPv6") {
+        let found = probe::addresses(&host, port)
+            .map(|found| found.into_iter().find(|address| address.is_ipv6() == (family == "IPv6")));
+        let address = match found {
             Ok(Some(address)) => address,
             Ok(None) => return Answer::Skipped { reason: format!("{host} has no {family} address") },
             Err(fault) => return Answer::Failed(fault),
@@ -355,13 +357,6 @@ fn api(called: &str, base: &Url, token: &str) -> [Check; 3] {
             Ok(format!("{none}; {wrong}"))
         }),
     ]
-}
-
-/// The first address of that family, where the host has one.
-fn resolve(host: &str, port: u16, ipv6: bool) -> Result<Option<SocketAddr>, Fault> {
-    let unknown = |error: std::io::Error| Fault::new(format!("an address of {host}"), error.to_string());
-    let mut found = (host, port).to_socket_addrs().map_err(unknown)?;
-    Ok(found.find(|address| address.is_ipv6() == ipv6))
 }
 
 /// Whether this machine would know where to send a packet; nothing is sent.

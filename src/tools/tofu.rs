@@ -71,13 +71,18 @@ impl Tofu {
         cmd
     }
 
+    /// A command that holds the state meanwhile, and says in JSON what it does.
+    fn change(&self, command: &str, more: &[&str]) -> Cmd {
+        self.cmd(&[&[command, "-json", LOCK_TIMEOUT], more].concat())
+    }
+
     /// Gets the provider's program and opens the state.
     ///
     /// # Errors
     /// `tofu_failed`, when the provider cannot be had.
     pub fn init(&self, runner: Runner) -> Result<()> {
         let state = format!("-backend-config=path={}", self.state.display());
-        let cmd = self.cmd(&["init", "-input=false", "-no-color", "-reconfigure", &state]);
+        let cmd = self.cmd(&["init", "-no-color", "-reconfigure", &state]);
         let ran = runner.talk(&cmd, |_, line, input| {
             input.close();
             if let Some(doing) = line.strip_prefix("- ") {
@@ -85,11 +90,7 @@ impl Tofu {
             }
             Ok(())
         })?;
-        if ran.ok() {
-            Ok(())
-        } else {
-            Err(answer::init_failed(&self.program, &self.folder, &self.state, &ran))
-        }
+        if ran.ok() { Ok(()) } else { Err(answer::init_failed(self, &ran)) }
     }
 
     /// Plans, and keeps the plan for [`Tofu::apply`].
@@ -98,7 +99,7 @@ impl Tofu {
     /// `tofu_failed`, with the provider's words.
     pub fn plan(&self, runner: Runner) -> Result<Plan> {
         let out = format!("-out={PLAN}");
-        self.watch(runner, "plan", &self.cmd(&["plan", "-input=false", "-json", LOCK_TIMEOUT, &out]))?;
+        self.watch(runner, "plan", &self.change("plan", &[&out]))?;
         let shown = self.read(runner, &["show", "-json", PLAN])?;
         Plan::read(&shown).map_err(|error| unreadable("plan", error))
     }
@@ -116,7 +117,7 @@ impl Tofu {
     /// # Errors
     /// `tofu_failed`, with the provider's words.
     pub fn apply(&self, runner: Runner) -> Result<()> {
-        let cmd = self.cmd(&["apply", "-input=false", "-json", LOCK_TIMEOUT, PLAN]);
+        let cmd = self.change("apply", &[PLAN]);
         self.watch(runner, "apply", &cmd.transcript(self.folder.join("apply.log")))
     }
 
@@ -127,10 +128,7 @@ impl Tofu {
     pub fn adopt(&self, runner: Runner) -> Result<()> {
         for change in self.plan(runner)?.changes {
             if let Some(id) = &change.import_id {
-                self.ask(
-                    runner,
-                    &["import", "-input=false", "-no-color", LOCK_TIMEOUT, &change.address, id],
-                )?;
+                self.ask(runner, &["import", "-no-color", LOCK_TIMEOUT, &change.address, id])?;
             }
         }
         Ok(())
@@ -141,8 +139,7 @@ impl Tofu {
     /// # Errors
     /// `tofu_failed`, with the provider's words.
     pub fn refresh(&self, runner: Runner) -> Result<()> {
-        let args = ["apply", "-refresh-only", "-auto-approve", "-input=false", "-json", LOCK_TIMEOUT];
-        self.watch(runner, "refresh", &self.cmd(&args))
+        self.watch(runner, "refresh", &self.change("apply", &["-refresh-only", "-auto-approve"]))
     }
 
     /// Removes everything that the state knows of.
@@ -150,7 +147,7 @@ impl Tofu {
     /// # Errors
     /// `tofu_failed`, with the provider's words.
     pub fn destroy(&self, runner: Runner) -> Result<()> {
-        let cmd = self.cmd(&["apply", "-destroy", "-auto-approve", "-input=false", "-json", LOCK_TIMEOUT]);
+        let cmd = self.change("apply", &["-destroy", "-auto-approve"]);
         self.watch(runner, "destroy", &cmd.transcript(self.folder.join("destroy.log")))
     }
 

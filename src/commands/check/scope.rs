@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::config::{Config, Docker, ImageSource, Images, Lxd, Provider, ProviderKind};
 use crate::error::Result;
 use crate::state::Stage;
-use crate::store::{Environment, Origin};
+use crate::store::Environment;
 
 /// What is in use.
 pub struct Scope {
@@ -34,7 +34,7 @@ impl Scope {
         let all = [ProviderKind::Docker, ProviderKind::Lxd, ProviderKind::Hetzner];
         // A host that was there before needs no provider.
         let used = |kind: &ProviderKind| {
-            let mut made = environments.iter().filter(|env| !is_registered(env));
+            let mut made = environments.iter().filter(|env| env.registered_host().is_none());
             made.any(|env| env.config.provider.kind() == *kind)
         };
         let providers = match (asked, &environments[..]) {
@@ -78,7 +78,7 @@ impl Scope {
     /// What is asked of LXD.
     #[must_use]
     pub fn lxd(&self) -> Option<lxd::Wanted> {
-        let hosts = self.environments.iter().filter(|env| !is_registered(env));
+        let hosts = self.environments.iter().filter(|env| env.registered_host().is_none());
         let hosts: Vec<Lxd> = hosts
             .filter_map(|env| match &env.config.provider {
                 Provider::Lxd(lxd) => Some(lxd.clone()),
@@ -104,10 +104,6 @@ impl Scope {
         }
         images.iter().map(|image| reach::registry(image).to_owned()).collect()
     }
-}
-
-fn is_registered(env: &Environment) -> bool {
-    env.host.as_ref().is_some_and(|host| host.origin == Origin::Registered)
 }
 
 /// The images that the host pulls itself.

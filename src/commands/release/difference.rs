@@ -73,7 +73,7 @@ impl std::fmt::Display for Difference {
 /// Compares with the host without changing it.
 pub fn difference(work: &mut Work) -> Result<Difference> {
     render_files(work)?;
-    let script = Templates::of(work)?.text("host/release.sh")?;
+    let script = Templates::of(&work.env)?.text("host/release.sh")?;
     let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
     let (told, ran) = converse(work.ssh()?, &bundle, &script, source, |_, input| {

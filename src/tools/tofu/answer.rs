@@ -1,10 +1,9 @@
 //! What OpenTofu prints, and what it means.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Tofu;
 use super::program::Program;
 use crate::error::{Code, Error};
 use crate::output::shown_path;
@@ -104,7 +103,8 @@ fn spoken(text: &str) -> String {
 }
 
 /// The provider's program cannot be had, or the state not be opened.
-pub fn init_failed(program: &Program, folder: &Path, state: &Path, ran: &Ran) -> Error {
+pub fn init_failed(tofu: &Tofu, ran: &Ran) -> Error {
+    let Tofu { program, folder, state, .. } = tofu;
     let said = plain_errors(&ran.stderr).unwrap_or_else(|| ran.complaint());
     let error = Error::new(Code::TofuFailed, format!("{program} cannot prepare the provider")).why(&said);
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));

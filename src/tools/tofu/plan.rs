@@ -37,7 +37,13 @@ impl Change {
     /// The resource as `TYPE NAME`.
     #[must_use]
     pub fn named(&self) -> String {
-        format!("{} {}", self.kind, self.values["name"].as_str().unwrap_or_default())
+        format!("{} {}", self.kind, self.text("name"))
+    }
+
+    /// A value that is a text; empty where it is none.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.values[name].as_str().unwrap_or_default()
     }
 }
 

@@ -7,6 +7,11 @@ fn program() -> Program {
     Program { path: "tofu".into(), kind: Kind::OpenTofu, release: "1.12.6".into(), version: (1, 12) }
 }
 
+fn tofu() -> Tofu {
+    let (folder, state) = ("build/demo/tofu".into(), "s.tfstate".into());
+    Tofu { program: program(), folder, state, secrets: vec![], remedies: &[] }
+}
+
 #[test]
 fn lines_of_progress_and_errors_are_read_and_others_are_not() {
     let line =
@@ -45,12 +50,7 @@ fn a_failure_has_the_providers_words_and_what_helps() {
 #[test]
 fn a_registry_out_of_reach_is_told_with_the_way_to_a_mirror() {
     let stderr = "╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list: could not connect to\n│ registry.opentofu.org\n╵\n";
-    let error = init_failed(
-        &program(),
-        Path::new("build/demo/tofu"),
-        Path::new("s.tfstate"),
-        &Ran { code: 1, stderr: stderr.into(), ..Ran::default() },
-    );
+    let error = init_failed(&tofu(), &Ran { code: 1, stderr: stderr.into(), ..Ran::default() });
     let why = "Error: Failed to query available provider packages Could not retrieve the list: could not connect to registry.opentofu.org";
     assert_eq!(error.causes(), [why]);
     assert!(
@@ -63,7 +63,7 @@ fn a_registry_out_of_reach_is_told_with_the_way_to_a_mirror() {
         stderr: "Error: x\nthe package doesn't match any of the checksums".into(),
         ..Ran::default()
     };
-    let error = init_failed(&program(), Path::new("build/demo/tofu"), Path::new("s.tfstate"), &other);
+    let error = init_failed(&tofu(), &other);
     assert!(error.helps()[0].contains("rm build/demo/tofu/.terraform.lock.hcl"), "{:?}", error.helps());
 }
 
