@@ -1,39 +1,24 @@
 """/firewalls. Which servers one is applied to is noted at the servers; selectors are noted here."""
 import checks
 import lists
-from errors import ApiError, invalid_input, not_found, not_unique
+from errors import ApiError, invalid_input
+from named import Named
 from store import now, public
 
-KIND = "firewalls"
 
+class Firewalls(Named):
+    kind, noun, taken = "firewalls", "firewall", "name is already used"
 
-class Firewalls:
     def __init__(self, store, actions):
-        self.store = store
+        super().__init__(store)
         self.actions = actions
 
     def routes(self):
-        one = r"/firewalls/(\d+)"
-        return [
-            ("GET", r"/firewalls", self.list),
-            ("POST", r"/firewalls", self.create),
-            ("GET", one, self.show),
-            ("PUT", one, self.update),
-            ("DELETE", one, self.delete),
-            ("POST", one + r"/actions/set_rules", self.set_rules),
-            ("POST", one + r"/actions/apply_to_resources", self.apply),
-            ("POST", one + r"/actions/remove_from_resources", self.remove),
+        return super().routes() + [
+            ("POST", self.one + "/actions/set_rules", self.set_rules),
+            ("POST", self.one + "/actions/apply_to_resources", self.apply),
+            ("POST", self.one + "/actions/remove_from_resources", self.remove),
         ]
-
-    def found(self, number):
-        firewall = self.store.get(KIND, number)
-        if firewall is None:
-            raise not_found("firewall", number)
-        return firewall
-
-    def only(self, name, but=None):
-        if any(firewall["name"] == name and firewall["id"] != but for firewall in self.store.all(KIND)):
-            raise not_unique("name is already used", "name")
 
     def shown(self, firewall):
         """With all it is applied to."""
@@ -45,45 +30,29 @@ class Firewalls:
         } for selector in firewall["_selectors"]]
         return {**public(firewall), "applied_to": [resource(number) for number in direct] + selected}
 
-    def list(self, request):
-        return 200, lists.page(KIND, [self.shown(one) for one in self.store.all(KIND)], request.query)
-
-    def show(self, _request, number):
-        return 200, {"firewall": self.shown(self.found(number))}
-
     def create(self, request):
         name, labels = checks.name(request.body), checks.labels(request.body)
         rules = checks.rules(request.body.get("rules") or [])
         with self.store.lock:
             self.only(name)
-            firewall = self.store.add(KIND, {
+            firewall = self.store.add(self.kind, {
                 "name": name, "labels": labels, "created": now(), "rules": rules, "_selectors": [],
             })
         actions = self.did("set_firewall_rules", firewall, [], request)
         actions += self.attach(firewall, request.body.get("apply_to") or [], request)
-        return 201, {"firewall": self.shown(firewall), "actions": actions}
-
-    def update(self, request, number):
-        firewall = self.found(number)
-        with self.store.change():
-            if request.body.get("name"):
-                self.only(checks.name(request.body), but=firewall["id"])
-                firewall["name"] = request.body["name"]
-            if "labels" in request.body:
-                firewall["labels"] = checks.labels(request.body)
-        return 200, {"firewall": self.shown(firewall)}
+        return 201, {**self.answer(firewall), "actions": actions}
 
     def delete(self, _request, number):
         firewall = self.found(number)
         if self.shown(firewall)["applied_to"]:
             raise ApiError(422, "resource_in_use", f"firewall with ID '{number}' is still in use")
-        self.store.remove(KIND, number)
+        self.store.remove(self.kind, number)
         return 204, None
 
     def set_rules(self, request, number):
         firewall = self.found(number)
         rules = checks.rules(request.body.get("rules") or [])
-        self.store.update(KIND, number, rules=rules)
+        self.store.update(self.kind, number, rules=rules)
         servers = [one["server"]["id"] for one in self.shown(firewall)["applied_to"] if "server" in one]
         return 201, {"actions": self.did("set_firewall_rules", firewall, servers, request)}
 

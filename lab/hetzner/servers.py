@@ -6,16 +6,19 @@ import catalog
 import checks
 import faults
 import lists
-from errors import ApiError, invalid_input, not_found, not_unique
+from errors import ApiError, invalid_input
+from named import Named
 from store import now, public
 
-KIND = "servers"
 LONGEST_USER_DATA = 32 * 1024
 
 
-class Servers:
+class Servers(Named):
+    kind, noun, taken = "servers", "server", "server name is already used"
+    checked_name = staticmethod(checks.host_name)
+
     def __init__(self, store, actions, backend, owner):
-        self.store = store
+        super().__init__(store)
         self.actions = actions
         self.backend = backend
         self.owner = owner
@@ -27,21 +30,16 @@ class Servers:
         })
 
     def routes(self):
-        one = r"/servers/(\d+)"
         powers = {
             "poweron": "start_server", "poweroff": "stop_server", "shutdown": "shutdown_server",
             "reboot": "reboot_server", "reset": "reboot_server",
         }
-        return [
-            ("GET", r"/servers", self.list),
-            ("POST", r"/servers", self.create),
-            ("GET", one, self.show),
-            ("PUT", one, self.update),
-            ("DELETE", one, self.delete),
-        ] + [("POST", f"{one}/actions/{verb}", self.power(command)) for verb, command in powers.items()]
+        return super().routes() + [
+            ("POST", f"{self.one}/actions/{verb}", self.power(command)) for verb, command in powers.items()
+        ]
 
     def instance(self, number):
-        return self.store.get(KIND, number)["_instance"]
+        return self.store.get(self.kind, number)["_instance"]
 
     def refresh(self, server):
         """Power state as it is; False where somebody has deleted the instance behind the emulator's back."""
@@ -50,16 +48,10 @@ class Servers:
         status = self.backend.status(server["_instance"])
         if status is None:
             self.backend.remove(server)
-            self.store.remove(KIND, server["id"])
+            self.store.remove(self.kind, server["id"])
         elif status != server["status"]:
-            self.store.update(KIND, server["id"], status=status)
+            self.store.update(self.kind, server["id"], status=status)
         return status is not None
-
-    def found(self, number):
-        server = self.store.get(KIND, number)
-        if server is None or not self.refresh(server):
-            raise not_found("server", number)
-        return server
 
     def unlocked(self, number):
         server = self.found(number)
@@ -75,20 +67,13 @@ class Servers:
         firewalls = [{"id": int(one), "status": status} for one, status in {**applied, **server["_firewalls"]}.items()]
         return {**public(server), "public_net": {**server["public_net"], "firewalls": firewalls}}
 
-    def list(self, request):
-        there = [self.shown(server) for server in self.store.all(KIND) if self.refresh(server)]
-        return 200, lists.page(KIND, there, request.query)
-
-    def show(self, _request, number):
-        return 200, {"server": self.shown(self.found(number))}
-
     def create(self, request):
         order = self.order(request.body, "pending" if "firewall_never_applied" in request.effects else "applied")
         with self.store.lock:
             self.only(order["name"])
-            taken = {one["public_net"]["ipv4"]["ip"] for one in self.store.all(KIND) if one["public_net"]["ipv4"]}
+            taken = {one["public_net"]["ipv4"]["ip"] for one in self.store.all(self.kind) if one["public_net"]["ipv4"]}
             addresses = self.backend.addresses(taken)
-            server = self.store.add(KIND, lambda number: {
+            server = self.store.add(self.kind, lambda number: {
                 **order, "_instance": f"lab-hetzner-{self.owner}-{number}", "_effects": sorted(request.effects),
                 "public_net": public_net(number, request.body.get("public_net") or {}, *addresses),
             })
@@ -97,12 +82,12 @@ class Servers:
         first, *rest = self.actions.begin(commands, [{"id": number, "type": "server"}], request.effects)
         password = None if order["_ssh_keys"] else secrets.token_urlsafe(12)
         return 201, {
-            "server": self.shown(server), "action": first, "next_actions": rest, "root_password": password,
+            **self.answer(server), "action": first, "next_actions": rest, "root_password": password,
         }
 
     def order(self, body, applied):
         """Checks a server's creation, field by field."""
-        name, labels = checks.host_name(body), checks.labels(body)
+        name, labels = self.checked_name(body), checks.labels(body)
         kind = picked(catalog.SERVER_TYPES, body, "server_type")
         image = picked(catalog.IMAGES, body, "image", kind["architecture"])
         place = picked(catalog.LOCATIONS, {"location": "fsn1", **body}, "location")
@@ -129,24 +114,10 @@ class Servers:
             raise invalid_input(field, f"{wanted} not found")
         return found
 
-    def only(self, name, but=None):
-        if any(server["name"] == name and server["id"] != but for server in self.store.all(KIND)):
-            raise not_unique("server name is already used", "name")
-
-    def update(self, request, number):
-        server = self.found(number)
-        with self.store.change():
-            if request.body.get("name"):
-                self.only(checks.host_name(request.body), but=server["id"])
-                server["name"] = request.body["name"]
-            if "labels" in request.body:
-                server["labels"] = checks.labels(request.body)
-        return 200, {"server": self.shown(server)}
-
     def delete(self, request, number):
         server = self.unlocked(number)
         if not request.effects.get("action_fails"):
-            self.store.update(KIND, number, status="deleting")
+            self.store.update(self.kind, number, status="deleting")
         action, = self.actions.begin(["delete_server"], [{"id": server["id"], "type": "server"}], request.effects)
         return 200, {"action": action}
 
@@ -160,26 +131,26 @@ class Servers:
     # What the actions do. Each can be done a second time, since a killed emulator's actions are.
 
     def make(self, number):
-        self.backend.create(self.store.get(KIND, number))
-        self.store.update(KIND, number, status="off")
+        self.backend.create(self.store.get(self.kind, number))
+        self.store.update(self.kind, number, status="off")
 
     def start(self, number):
         self.backend.start(self.instance(number))
-        self.store.update(KIND, number, status="running")
+        self.store.update(self.kind, number, status="running")
 
     def drop(self, number):
-        server = self.store.get(KIND, number)
+        server = self.store.get(self.kind, number)
         if server:
             self.backend.remove(server)
-            self.store.remove(KIND, number)
+            self.store.remove(self.kind, number)
 
     def drop_all(self):
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self.drop, [server["id"] for server in self.store.all(KIND)]))
+            list(pool.map(self.drop, [server["id"] for server in self.store.all(self.kind)]))
 
     def adopt_all(self):
         """The servers of an emulator that was killed are this one's now."""
-        for server in self.store.all(KIND):
+        for server in self.store.all(self.kind):
             self.backend.adopt(server)
 
 
