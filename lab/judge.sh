@@ -132,7 +132,7 @@ judge_stack() {
 "$LAB_DIR/tools.sh" ansible ansible_lint shellcheck >&2
 "$LAB_DIR/tofu.sh" >&2
 "$LAB_DIR/providers.sh" stand-in >&2
-"$LAB_DIR/judge-image.sh" >&2
+"$LAB_DIR/image.sh" judge >&2
 # By this label `lab/host.sh clean` finds what a killed run left.
 docker run --detach --rm --label "$LAB_LABEL=host" --name "$judge" lab/judge:tools >/dev/null
 for folder in "$@"; do judge_stack "$folder"; done
