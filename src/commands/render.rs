@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::ArgGroup;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -31,10 +32,10 @@ const SCRIPTS: [&str; 2] = ["release.sh", "run.sh"];
 
 /// Options of `render`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, group = ArgGroup::new("what").args(["env_name", "file"]).required(true))]
 pub struct Args {
     /// The environment's name
-    #[arg(long, value_name = "ENV", value_parser = super::name, required_unless_present = "file", conflicts_with = "file")]
+    #[arg(long, value_name = "ENV", value_parser = super::name)]
     env_name: Option<EnvironmentName>,
     /// A configuration file, of which nothing is stored
     #[arg(short, long, alias = "env-file", value_name = "FILE")]

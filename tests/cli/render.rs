@@ -99,26 +99,30 @@ fn the_bytes_are_those_that_configure_and_release_use() {
 fn only_a_rendering_is_replaced_and_only_with_force() {
     let world = world();
     world.write("tree/mine/notes", "mine");
-    world.write("tree/caddy/old", "of an earlier rendering");
+    world.write("tree/backup/my-only-copy", "mine");
+    world.write("tree/tracker/etc/tracker.toml", "of somebody who says --force");
     let before = tree(&world, "tree");
     snapshot!(world, BY_FILE);
     assert_eq!(tree(&world, "tree"), before);
 
     world.ok(&with_force(BY_FILE));
-    let after = tree(&world, "tree");
-    assert_eq!(after["mine/notes"], b"mine");
-    assert!(after.contains_key("tracker/etc/tracker.toml") && !after.contains_key("caddy/old"));
-    assert!(!world.path("tree.new").exists());
-}
+    // OpenTofu and Ansible leave something in a rendering that they worked with.
+    let of_tools = ["tofu/terraform.tfstate", "tofu/.terraform/providers", "ansible/known_hosts"];
+    for path in of_tools {
+        world.write(&format!("tree/{path}"), "of a tool");
+    }
+    world.config("env.json", |config| config["prometheus"] = json!({}));
+    world.ok(&with_force(BY_FILE));
+    assert!(tree(&world, "tree").contains_key("prometheus/etc/prometheus.yml"));
+    world.config("env.json", |config| drop(config.as_object_mut().unwrap().remove("prometheus")));
+    world.ok(&with_force(BY_FILE));
 
-#[test]
-fn the_state_of_opentofu_is_never_replaced() {
-    let world = world();
-    world.write("tree/tofu/terraform.tfstate", "{}");
-    let refusal = world.refusal(&with_force(BY_FILE));
-    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "storage_failed"));
-    assert_eq!(refusal.message, "tree/tofu holds OpenTofu's state");
-    assert_eq!(world.read("tree/tofu/terraform.tfstate"), "{}");
+    let after = tree(&world, "tree");
+    assert_eq!((&after["mine/notes"][..], &after["backup/my-only-copy"][..]), (&b"mine"[..], &b"mine"[..]));
+    assert!(of_tools.iter().all(|path| after[*path] == b"of a tool"), "{:?}", after.keys());
+    assert!(world.read("tree/tracker/etc/tracker.toml").contains("[core]"));
+    assert!(!after.contains_key("prometheus/etc/prometheus.yml"));
+    assert!(!world.path("tree.new").exists());
 }
 
 /// Fails in that way, and compares the folder.
@@ -151,10 +155,17 @@ fn a_failed_rendering_leaves_the_old_one_whole() {
 #[test]
 fn what_a_killed_rendering_left_is_not_in_the_way() {
     let world = world();
+    // Before it was moved into its place, and after.
+    world.write("tree.new/.rendered", "tracker/etc/tracker.toml\n");
     world.write("tree.new/tracker/etc/tracker.toml", "half a fi");
     world.ok(BY_FILE);
     assert!(!world.path("tree.new").exists());
     assert!(world.read("tree/tracker/etc/tracker.toml").contains("[core]"));
+    world.write("tree.new/.rendered", "tracker/etc/tracker.toml\n");
+    world.write("tree.new/tracker/mine", "mine");
+    world.ok(&with_force(BY_FILE));
+    assert!(!world.path("tree.new").exists());
+    assert_eq!(world.read("tree/tracker/mine"), "mine");
 }
 
 #[test]
