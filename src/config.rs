@@ -24,13 +24,14 @@ mod tests;
 
 use std::path::Path;
 
+pub use advice::{MYSQL_PASSWORD_LIMIT, fits_header};
 use document::Document;
 pub use model::*;
 pub use name::EnvironmentName;
 use problems::Report;
 pub use problems::{Problem, Style};
 pub use provider::*;
-pub use secret::Secret;
+pub use secret::{Revealed, Secret};
 pub use template::template;
 pub use tracker::*;
 

@@ -75,13 +75,16 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
         work.env.choices.tracker_toml = None;
         return Ok(());
     }
-    let invalid = |why: String| {
-        Error::new(Code::ConfigInvalid, format!("{} is no tracker configuration", file.display())).why(why)
-    };
     let text = std::fs::read_to_string(file).map_err(|error| {
-        invalid(error.to_string()).help("name a file, or \"generated\" for the one that the program makes")
+        Error::new(Code::ConfigInvalid, format!("cannot read {}", file.display()))
+            .why(error)
+            .help("name a file, or \"generated\" for the one that the program makes")
     })?;
-    text.parse::<toml::Table>().map_err(|error| invalid(error.to_string()))?;
+    text.parse::<toml::Table>().map_err(|error| {
+        Error::new(Code::ConfigInvalid, format!("{} is no tracker configuration", file.display()))
+            .why(error)
+            .help("begin with the one that the program makes: torrust-tracker-deployer render --help")
+    })?;
     work.env.choices.tracker_toml = Some(text);
     Ok(())
 }

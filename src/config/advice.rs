@@ -5,8 +5,13 @@ use super::problems::Report;
 use super::secret::variable_of;
 
 /// Every rule about secrets; each notes what it finds.
-pub const RULES: &[fn(&mut Report)] =
-    &[mysql_passwords_fit, secrets_are_no_examples, secrets_are_no_shell_variables, hetzner_token_fits];
+pub const RULES: &[fn(&mut Report)] = &[
+    mysql_passwords_fit,
+    token_fits_prometheus,
+    secrets_are_no_examples,
+    secrets_are_no_shell_variables,
+    hetzner_token_fits,
+];
 
 const SECRETS: &[&str] = &[
     "provider.api_token",
@@ -17,10 +22,27 @@ const SECRETS: &[&str] = &[
 ];
 
 /// The longest password that MySQL's authentication takes, in bytes.
-const MYSQL_PASSWORD_LIMIT: usize = 256;
+pub const MYSQL_PASSWORD_LIMIT: usize = 256;
 
 fn literal<'r>(report: &'r Report, path: &str) -> Option<&'r str> {
     report.document.string(path).filter(|text| !text.is_empty() && variable_of(text).is_none())
+}
+
+/// Whether an HTTP header can carry this text as it is.
+#[must_use]
+pub fn fits_header(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic() || c == ' ') && text.trim() == text
+}
+
+fn token_fits_prometheus(report: &mut Report) {
+    let path = "tracker.http_api.admin_token";
+    if report.document.has("prometheus") && literal(report, path).is_some_and(|token| !fits_header(token)) {
+        report.error(
+            path,
+            "Prometheus sends this token in an HTTP header, which takes ASCII characters, without a blank at either end",
+            "make another one: openssl rand -hex 24; or remove `prometheus`",
+        );
+    }
 }
 
 fn mysql_passwords_fit(report: &mut Report) {

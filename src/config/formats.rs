@@ -127,6 +127,8 @@ fn check_host(text: &str) -> Verdict {
     };
     let broken = if text.is_empty() {
         Some("it is empty".to_owned())
+    } else if text.ends_with('.') {
+        Some("a dot is at its end".to_owned())
     } else if text.len() > 253 {
         Some("it is longer than 253 characters".to_owned())
     } else if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {

@@ -90,7 +90,7 @@ pub struct SshCredentials {
 pub struct Prometheus {
     /// How often the tracker's figures are read, in seconds.
     #[serde(default = "default_scrape_interval")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 3600))]
     pub scrape_interval_in_secs: u32,
 }
 
@@ -194,7 +194,7 @@ pub struct Backup {
     pub schedule: String,
     /// How many days a backup is kept.
     #[serde(default = "default_retention")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 36500))]
     pub retention_days: u32,
 }
 

@@ -8,6 +8,15 @@ const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 /// The last day that each month can have.
 const LAST_DAYS: [u16; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
+/// What a crontab's fields are called, and what may stand in each.
+const FIELDS: [&str; 5] = [
+    "minute goes from 0 to 59",
+    "hour goes from 0 to 23",
+    "day of the month goes from 1 to 31",
+    "month goes from 1 to 12",
+    "day of the week goes from 0 to 7",
+];
+
 /// The values of `OnCalendar` that elapse when cron would run: two where either day counts.
 ///
 /// # Errors
@@ -15,7 +24,8 @@ const LAST_DAYS: [u16; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 pub fn on_calendar(text: &str) -> Result<Vec<String>, String> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let &[_, _, day, _, weekday] = fields.as_slice() else {
-        return Err(format!("`{text}` has {} fields, a schedule has 5", fields.len()));
+        let plural = if fields.len() == 1 { "" } else { "s" };
+        return Err(format!("`{text}` has {} field{plural}, a schedule has 5", fields.len()));
     };
     // The parser takes more than a crontab has: last days, nearest weekdays, and names wherever they stand.
     let stray = text.chars().find(|c| "?#+".contains(*c)).map(String::from);
@@ -25,7 +35,7 @@ pub fn on_calendar(text: &str) -> Result<Vec<String>, String> {
     {
         return Err(format!("`{stray}` does not stand there in a crontab"));
     }
-    let cron: Cron = text.parse().map_err(|why| format!("`{text}` is no schedule: {why}"))?;
+    let cron: Cron = text.parse().map_err(|_| format!("`{text}` is no schedule: {}", culprit(&fields)))?;
     let pattern = cron.pattern;
     let parts = [&pattern.minutes, &pattern.hours, &pattern.days, &pattern.months, &pattern.days_of_week];
     if parts.iter().any(|part| part.values().is_empty()) {
@@ -51,6 +61,20 @@ pub fn on_calendar(text: &str) -> Result<Vec<String>, String> {
         (false, true) => vec![format!("{names} *-{months}-* {time}")],
         (true, true) => vec![format!("*-{months}-{days} {time}"), format!("{names} *-{months}-* {time}")],
     })
+}
+
+/// What is wrong with a schedule that cannot be parsed: the parser does not say where.
+fn culprit(fields: &[&str]) -> String {
+    let alone = |place: usize| {
+        let mut rest = ["*"; 5];
+        rest[place] = fields[place];
+        rest.join(" ").parse::<Cron>().is_err()
+    };
+    let place = (0..FIELDS.len()).find(|place| alone(*place));
+    place.map_or_else(
+        || "its fields do not fit together".into(),
+        |place| format!("`{}`, where the {}", fields[place], FIELDS[place]),
+    )
 }
 
 /// A word of the field that is none of these names.

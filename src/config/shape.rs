@@ -187,7 +187,7 @@ impl<'w> Walk<'w, '_, '_> {
                 path,
                 underline(value),
                 "the text is empty",
-                "write something, or remove the field",
+                "write something, or remove the field where it may be absent",
             );
         } else if let Some(most) = limit("maxLength").filter(|most| length > *most) {
             let what = format!("the text has {length} characters, {most} are allowed");

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Service};
-use crate::config::{Config, Mysql, Secret};
-use crate::error::Result;
+use crate::config::{Config, MYSQL_PASSWORD_LIMIT, Mysql, Revealed, Secret};
+use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::store::Environment;
 
@@ -68,10 +68,21 @@ fn client(question: &str) -> Vec<String> {
     ["mysql", &defaults, "--skip-column-names", "--execute", question].map(Into::into).to_vec()
 }
 
+/// A password that the server takes; one in the configuration itself was checked there.
+fn taken(password: &Secret) -> Result<Revealed> {
+    let revealed = password.resolve()?;
+    if revealed.expose().len() <= MYSQL_PASSWORD_LIMIT {
+        return Ok(revealed);
+    }
+    let what =
+        format!("MySQL takes passwords of at most {MYSQL_PASSWORD_LIMIT} bytes, and one of them is longer");
+    Err(Error::new(Code::ConfigInvalid, what).help("shorten it where the reference leads"))
+}
+
 fn files(mysql: &Mysql, templates: &Templates) -> Result<Vec<HostFile>> {
     let Mysql { port, database_name, username, .. } = mysql;
-    let password = mysql.password.resolve()?;
-    let root_password = mysql.root_password.as_ref().map(Secret::resolve).transpose()?;
+    let password = taken(&mysql.password)?;
+    let root_password = mysql.root_password.as_ref().map(taken).transpose()?;
     let server = json!({ "port": port });
     let user = sql_text(username);
     let accounts = json!({

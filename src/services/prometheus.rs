@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Port, Protocol, Reach, Service, tracker};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::store::Environment;
@@ -89,7 +89,7 @@ fn values(env: &Environment) -> serde_json::Value {
 fn token(config: &Config) -> Result<String> {
     let token = config.tracker.http_api.admin_token.resolve()?;
     let token = token.expose();
-    if token.chars().all(|c| c.is_ascii_graphic() || c == ' ') && token.trim() == token {
+    if config::fits_header(token) {
         return Ok(token.to_owned());
     }
     Err(Error::new(Code::ConfigInvalid, "Prometheus cannot send the tracker's admin token")
@@ -100,11 +100,12 @@ fn token(config: &Config) -> Result<String> {
 /// Asked of Prometheus itself on its loopback port, so that it also shows that the port is there.
 fn targets(config: &Config) -> HostCheck {
     // A target's first scrape may come a whole interval late, and take a while.
-    let patience = interval(config).min(PATIENCE) + 5;
+    let interval = interval(config);
+    let patience = interval.min(PATIENCE) + 5;
     let script = include_str!("prometheus/targets.py");
     HostCheck {
         name: "Prometheus: targets up".into(),
-        command: format!("python3 -c {} {patience}", sh_quote(script)),
+        command: format!("python3 -c {} {patience} {interval}", sh_quote(script)),
         // The tracker is of use without its figures, and some of its versions never give them.
         awaited: false,
     }

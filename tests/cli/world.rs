@@ -359,4 +359,5 @@ pub const FILTERS: &[(&str, &str)] = &[
     (r"\b127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
     (r"deployer/host:[0-9a-f]{12}", "deployer/host:[CONTEXT]"),
     (r"API \d+:", "API [PORT]:"),
+    (r"after \d+\.\d s", "after [SECONDS] s"),
 ];

@@ -41,7 +41,7 @@ fn what_a_timer_cannot_say_is_refused() {
         ("0 3 ? * *", "`?` does not stand there"),
         (", 3 * * *", "a list is empty"),
         ("5/15 3 * * *", "no schedule"),
-        ("61 3 * * *", "no schedule"),
+        ("61 3 * * *", "`61`, where the minute goes from 0 to 59"),
     ];
     for (cron, says) in cases {
         let said = on_calendar(cron).unwrap_err();
