@@ -13,6 +13,7 @@ use crate::host::Host;
 /// The images of the stack, and the system of the hosts.
 pub const TRACKER: &str = "lab/tracker:3.0.0";
 pub const MYSQL: &str = "lab/mysql:9.7";
+pub const CADDY: &str = "lab/caddy:2.11.7";
 pub const BASE: &str = "lab/debian:trixie";
 pub const PRISTINE: &str = "trixie";
 /// What carries this label `lab/host.sh clean` removes.
