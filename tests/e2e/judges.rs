@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::desk::Desk;
 use crate::lab;
 
@@ -50,14 +52,25 @@ fn every_judge_finds_what_is_broken() {
         (unit, "[Service]\nExecStart=/nowhere\n"),
         ("tofu/hetzner/main.tf", "locals {\nx= 1\n}\n"),
         ("tofu/cloud-init.yml.j2", "#cloud-config\nusers: 7\n"),
+        ("prometheus/prometheus.yml.j2", "global: { scrape_interval: often }\n"),
+        ("prometheus/rules.yml.j2", "groups: [{ name: x, rules: [{ alert: X, expr: 'up ==' }] }]\n"),
+        ("caddy/Caddyfile.j2", "example.com {\n\tnonsense\n}\n"),
     ];
     for (path, text) in broken {
         fs::create_dir_all(desk.path("own").join(path).parent().unwrap()).unwrap();
         desk.write(&format!("own/{path}"), text);
     }
     desk.run(&["create", &desk.name, "--provider", "hetzner", "--template", "own"]).ok();
+    // The short form has no option for these sections.
+    let mut stored = desk.stored();
+    stored["config"]["prometheus"] = json!({});
+    stored["config"]["https"] = json!({ "admin_email": "admin@lab.test", "ca": "internal" });
+    for (field, value) in [("domain", json!("api.lab.test")), ("use_tls_proxy", json!(true))] {
+        stored["config"]["tracker"]["http_api"][field] = value;
+    }
+    desk.write(&format!("data/{}/environment.json", desk.name), &stored.to_string());
     render(&desk, ["--env-name", &desk.name], "broken");
     let (good, said) = judged(&desk, &["broken".into()]);
     let bad = said.lines().filter(|line| line.starts_with("bad ")).count();
-    assert!(!good && bad == 8 && !said.contains("ok      "), "{said}");
+    assert!(!good && bad == 11 && !said.contains("ok      "), "{said}");
 }
