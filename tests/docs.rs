@@ -56,6 +56,23 @@ fn console_blocks_print_what_they_say() {
     }
 }
 
+/// Each whole description in the operators' pages is one; what it refers to is there.
+#[test]
+fn descriptions_in_the_pages_are_valid() {
+    let mut found = 0;
+    for entry in std::fs::read_dir(project("docs")).unwrap().flatten() {
+        let page = std::fs::read_to_string(entry.path()).unwrap();
+        for block in page.split("```json\n").skip(1) {
+            let folder = folder_of_a_reader();
+            std::fs::write(folder.path().join("my-tracker.json"), block.split("```").next().unwrap())
+                .unwrap();
+            deployer(folder.path(), &["validate", "-f", "my-tracker.json"]);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
 #[test]
 fn every_error_code_is_explained_and_no_other() {
     let source = text("src/error.rs");

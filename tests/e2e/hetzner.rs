@@ -27,10 +27,16 @@ pub struct Hetzner {
     _state: TempDir,
 }
 
-/// A desk with an environment at an emulator of its own.
-pub fn created(servers: Servers) -> (Desk, Hetzner) {
+/// A desk with an emulator of its own.
+pub fn desk(servers: Servers) -> (Desk, Hetzner) {
     let mut desk = lxd::desk();
     let hetzner = Hetzner::start(&mut desk, servers);
+    (desk, hetzner)
+}
+
+/// A desk with an environment at an emulator of its own.
+pub fn created(servers: Servers) -> (Desk, Hetzner) {
+    let (desk, hetzner) = desk(servers);
     desk.create(&config(&desk));
     (desk, hetzner)
 }

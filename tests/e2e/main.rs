@@ -19,6 +19,7 @@ mod lab;
 mod lxd;
 mod monitoring;
 mod mysql;
+mod pages;
 mod ports;
 mod provider_docker;
 mod provider_hetzner;
