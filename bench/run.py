@@ -17,7 +17,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
 PROGRAM = TARGET / "release/torrust-tracker-deployer"
 ROUNDS = 200
-HOST = f"bench-{os.getpid()}"
+# Environments, and the hosts that they are on.
+HOSTS = {name: f"{name}-{os.getpid()}" for name in ("bench", "bench-full")}
 COUNTED = ["ssh", "ssh-keygen", "ansible-playbook", "docker"]
 NO_GOAL = None
 
@@ -51,7 +52,7 @@ def bench_local(desk):
         "true": ["/bin/true"],
         "exists": [str(PROGRAM), "exists", "bench"],
         "show": [str(PROGRAM), "show", "bench"],
-        "validate": [str(PROGRAM), "validate", "-f", "environment.json"],
+        "validate": [str(PROGRAM), "validate", "-f", "bench.json"],
     }
     times = {name: [] for name in cases}
     for _ in range(ROUNDS):
@@ -77,10 +78,10 @@ def fill(desk, many):
         (folder / "environment.json").write_text(one.replace('"name": "bench"', f'"name": "bench-{number}"'))
 
 
-def config():
+def config(name):
     key = {"private_key_path": "key", "public_key_path": "key.pub"}
     return {
-        "environment": {"name": "bench"},
+        "environment": {"name": name},
         "ssh_credentials": key,
         "provider": {"provider": "docker", "base_image": "lab/debian:trixie"},
         "images": {"source": "local", "tracker": "lab/tracker:3.0.0"},
@@ -93,21 +94,40 @@ def config():
     }
 
 
+def everything(name):
+    """The same with every section: five containers."""
+    full = config(name)
+    mysql = {"driver": "mysql", "host": "mysql", "port": 3306, "database_name": "tracker", "username": "tracker_user"}
+    full["tracker"]["core"]["database"] = {**mysql, "password": "Zk9sLw7RbNcYdvE4ixM2uTq0"}
+    full["images"] |= {"mysql": "lab/mysql:9.7", "prometheus": "lab/prometheus:2.53"}
+    full["images"] |= {"grafana": "lab/grafana:stand-in", "caddy": "lab/caddy:2.11.7"}
+    full["tracker"]["http_trackers"][0] |= {"domain": "tracker.lab.test", "use_tls_proxy": True}
+    full["https"] = {"admin_email": "admin@lab.test", "ca": "internal"}
+    full["prometheus"] = {}
+    full["grafana"] = {"admin_user": "admin", "admin_password": "Zk9sLw7RbNcYdvE4ixM2uTq0"}
+    full["backup"] = {}
+    return full
+
+
 def sh(command, **options):
     done = subprocess.run(command, shell=isinstance(command, str), capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
 
 
-def on_host(script):
-    return sh(["docker", "exec", HOST, "bash", "-c", script])
+def on_host(name, script):
+    return sh(["docker", "exec", HOSTS[name], "bash", "-c", script])
 
 
-def deployer(desk, *args):
+def connections(name):
+    return int(on_host(name, "journalctl -u ssh | grep -c 'Accepted publickey' || :"))
+
+
+def deployer(desk, command, name, *args):
     """Seconds, and bytes that reached the host meanwhile."""
-    received = lambda: int(on_host("cat /sys/class/net/eth0/statistics/rx_bytes"))
+    received = lambda: int(on_host(name, "cat /sys/class/net/eth0/statistics/rx_bytes"))
     before, began = received(), time.perf_counter()
-    sh([str(PROGRAM), *args], cwd=desk)
+    sh([str(PROGRAM), command, name, *args], cwd=desk)
     return time.perf_counter() - began, received() - before
 
 
@@ -128,31 +148,62 @@ def count_programs(desk):
     return log
 
 
+def create(desk, described):
+    name = described["environment"]["name"]
+    (desk / f"{name}.json").write_text(json.dumps(described))
+    sh([str(PROGRAM), "create", "environment", "-f", f"{name}.json"], cwd=desk)
+
+
+def up(desk, name):
+    return sh(["lab/host.sh", "up", HOSTS[name], str(desk / "key.pub")], cwd=PROJECT).split()[-2]
+
+
+def to_running(desk, name, address):
+    return deployer(desk, "register", name, "--instance-ip", address)[0] + deployer(desk, "deploy", name)[0]
+
+
+def bench_release(desk, name):
+    """Seconds of a release without a change, and of one with one file changed."""
+    before = connections(name)
+    unchanged, sent = thrice(desk, "release", name)
+    opened = (connections(name) - before) / 3
+    row(f"release unchanged (median of 3; {opened:.0f} SSH connection, {sent / 1024:.0f} KiB to the host)", unchanged, "s", 1)
+    toml = on_host(name, "cat /opt/torrust/storage/tracker/etc/tracker.toml")
+    (desk / "own.toml").write_text(toml.replace('"info"', '"warn"') + "\n")
+    before = connections(name)
+    changed, sent = deployer(desk, "release", name, "--config", "own.toml")
+    opened = connections(name) - before
+    row(f"release, one file changed ({opened} SSH connection, {sent / 1024:.0f} KiB to the host)", changed, "s", 1.5)
+    return unchanged, changed
+
+
 def bench_host(desk):
-    address = sh(["lab/host.sh", "up", HOST, str(desk / "key.pub")], cwd=PROJECT).split()[-2]
+    address = up(desk, "bench")
     path = os.environ["PATH"]
     log = count_programs(desk)
-    first = deployer(desk, "register", "bench", "--instance-ip", address)[0] + deployer(desk, "deploy", "bench")[0]
+    first = to_running(desk, "bench", address)
     os.environ["PATH"] = path
     row("register to running, host from nothing (Docker installed, image sent)", first, "s")
-    row("  SSH connections in it", int(on_host("journalctl -u ssh | grep -c 'Accepted publickey'")), "", 10)
+    row("  SSH connections in it", connections("bench"), "", 10)
     started = log.read_text().split()
     each = ", ".join(f"{name} {started.count(name)}" for name in COUNTED)
     row(f"  programs started in it: {each}", len(started), "")
 
     row("deploy again, nothing to do (median of 3)", thrice(desk, "deploy", "bench")[0], "s")
     row("configure again (median of 3)", thrice(desk, "configure", "bench")[0], "s", 3)
-    took, sent = thrice(desk, "release", "bench")
-    row(f"release unchanged (median of 3; {sent / 1024:.0f} KiB to the host with SSH's own)", took, "s", 1)
-    toml = on_host("cat /opt/torrust/storage/tracker/etc/tracker.toml")
-    (desk / "own.toml").write_text(toml.replace('"info"', '"warn"') + "\n")
-    took, sent = deployer(desk, "release", "bench", "--config", "own.toml")
-    row(f"release, one file changed ({sent / 1024:.0f} KiB to the host)", took, "s", 1.5)
+    small = bench_release(desk, "bench")
 
     sh(f"'{PROGRAM}' destroy bench && '{PROGRAM}' purge bench --force", cwd=desk)
-    sh([str(PROGRAM), "create", "environment", "-f", "environment.json"], cwd=desk)
-    again = deployer(desk, "register", "bench", "--instance-ip", address)[0] + deployer(desk, "deploy", "bench")[0]
-    row("register to running, Docker and image present", again, "s", 8)
+    create(desk, config("bench"))
+    row("register to running, Docker and image present", to_running(desk, "bench", address), "s", 8)
+
+    create(desk, everything("bench-full"))
+    first = to_running(desk, "bench-full", up(desk, "bench-full"))
+    row("the same with every section, host from nothing (five images sent)", first, "s")
+    row("  SSH connections in it", connections("bench-full"), "", 10)
+    full = bench_release(desk, "bench-full")
+    for what, one, other in zip(("unchanged", "one file changed"), full, small):
+        row(f"  release, {what}: times the small stack's", one / other, "x", 1.5)
 
 
 def main():
@@ -164,8 +215,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         desk = Path(folder)
         sh(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(desk / "key")])
-        (desk / "environment.json").write_text(json.dumps(config()))
-        sh([str(PROGRAM), "create", "environment", "-f", "environment.json"], cwd=desk)
+        create(desk, config("bench"))
         bench_local(desk)
         if subprocess.run(["docker", "image", "inspect", "lab/host:trixie"], capture_output=True).returncode:
             sys.exit("the lab is not up, so nothing was measured on a host; type: lab/up.sh")
@@ -173,7 +223,8 @@ def main():
             bench_host(desk)
         finally:
             os.chdir(PROJECT)
-            sh(["lab/host.sh", "down", HOST])
+            for host in HOSTS.values():
+                sh(["lab/host.sh", "down", host])
     sys.exit(1 if "NOT MET" in rows else 0)
 
 
