@@ -7,6 +7,7 @@ mod deploy;
 mod destroy;
 mod exists;
 mod list;
+mod logs;
 mod manual;
 mod provision;
 mod purge;
@@ -15,6 +16,7 @@ mod release;
 mod render;
 mod run;
 mod show;
+mod ssh;
 mod test;
 mod validate;
 
@@ -26,8 +28,16 @@ use crate::error::Result;
 use crate::output::Outcome;
 use crate::story::Work;
 
-/// What a command gives back; nothing when it has written its own bytes.
-pub type Done = Result<Option<Box<dyn Outcome>>>;
+/// What a command gives back.
+pub type Done = Result<Ending>;
+
+/// How a command ends that did not fail.
+pub enum Ending {
+    /// With a result that is still to be said.
+    Result(Box<dyn Outcome>),
+    /// With this exit code; it has written its own bytes.
+    Said(u8),
+}
 
 /// All commands.
 #[derive(Debug, Subcommand)]
@@ -61,6 +71,10 @@ pub enum Command {
     Deploy(deploy::Args),
     /// Check a running tracker from outside, as its clients do
     Test(test::Args),
+    /// Show the containers' logs
+    Logs(logs::Args),
+    /// Open a shell on the host, or run a command there
+    Ssh(ssh::Args),
     /// Remove what was made for an environment
     Destroy(destroy::Args),
     /// Forget a destroyed environment, so that its name is free again
@@ -119,6 +133,8 @@ pub fn run(app: &App, command: Command) -> Done {
         Command::Run(args) => run::run(app, &args),
         Command::Deploy(args) => deploy::run(app, &args),
         Command::Test(args) => test::run(app, &args),
+        Command::Logs(args) => logs::run(app, &args),
+        Command::Ssh(args) => ssh::run(app, &args),
         Command::Destroy(args) => destroy::run(app, &args),
         Command::Purge(args) => purge::run(app, &args),
         Command::Docs(args) => manual::docs(&args),
@@ -130,7 +146,7 @@ pub fn run(app: &App, command: Command) -> Done {
 /// A result ready to be said.
 #[allow(clippy::unnecessary_wraps, reason = "it is what every command ends with")]
 fn done(outcome: impl Outcome + 'static) -> Done {
-    Ok(Some(Box::new(outcome)))
+    Ok(Ending::Result(Box::new(outcome)))
 }
 
 /// Where an environment stands after a command that moved it.

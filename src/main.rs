@@ -28,6 +28,7 @@ use clap::error::ErrorKind;
 
 use app::App;
 use cli::Cli;
+use commands::Ending;
 use error::{Code, Error, Result};
 use output::Out;
 
@@ -39,14 +40,16 @@ fn main() -> ExitCode {
     };
     let style = cli.global.style();
     let done = App::new(cli.global).map(|app| {
-        let line = args.iter().skip(1).map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        // What follows `--` is a command of the user's own: it may hold secrets that nobody told us of.
+        let ours = args.iter().skip(1).map(|arg| arg.to_string_lossy()).take_while(|arg| arg != "--");
+        let line = ours.collect::<Vec<_>>().join(" ");
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "begins: {line}");
         let done = run(&app, cli.command);
         match &done {
-            Ok(()) => tracing::info!("done: {line}"),
+            Ok(code) => tracing::info!(code, "done: {line}"),
             Err(error) => app.out.error(error),
         }
-        done.map_or_else(|error| error.code().exit_code(), |()| 0)
+        done.unwrap_or_else(|error| error.code().exit_code())
     });
     match done {
         Ok(code) => ExitCode::from(code),
@@ -57,16 +60,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the command and says its result. A result that is itself a failure (failed checks) is said, then the error.
-fn run(app: &App, command: commands::Command) -> Result<()> {
-    let outcome = commands::run(app, command)?;
-    if let Some(outcome) = outcome {
-        app.out.result(outcome.as_ref()).map_err(|error| {
-            Error::new(Code::StorageFailed, "standard output cannot be written").why(error)
-        })?;
-        return outcome.failure().map_or(Ok(()), Err);
+/// Runs the command, says its result, and gives the exit code. A result that is itself a failure (failed checks) is
+/// said, then the error.
+fn run(app: &App, command: commands::Command) -> Result<u8> {
+    match commands::run(app, command)? {
+        Ending::Said(code) => Ok(code),
+        Ending::Result(outcome) => {
+            app.out.result(outcome.as_ref()).map_err(output::unwritable)?;
+            outcome.failure().map_or(Ok(0), Err)
+        }
     }
-    Ok(())
 }
 
 /// `--help` and `--version` are results; anything else is an error with exit code 2.

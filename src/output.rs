@@ -156,6 +156,17 @@ impl Out {
         self.live.borrow_mut().start(&format!("[{number}/{total}] {title}"));
     }
 
+    /// Work that has no steps of its own begins: a live line at a terminal.
+    pub fn work_started(&self, title: &str) {
+        tracing::info!("{title} started");
+        self.live.borrow_mut().start(title);
+    }
+
+    /// Work that has no steps of its own is done.
+    pub fn work_ended(&self) {
+        self.live.borrow_mut().finish();
+    }
+
     /// What the present step is doing right now.
     pub fn doing(&self, text: &str) {
         let text = self.masked(text);
@@ -250,6 +261,24 @@ impl Out {
         print_out(&text)
     }
 
+    /// A line of the result that is there before the others.
+    ///
+    /// # Errors
+    /// When standard output cannot be written to, also because its reader has gone away.
+    pub fn line(&self, text: &str) -> std::io::Result<()> {
+        let text = self.masked(text);
+        self.live.borrow().beside_bar(|| {
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+        })
+    }
+
+    /// A word of such a line in colour, where it is read at a terminal.
+    #[must_use]
+    pub fn colored_word(&self, word: &str, color: &str) -> String {
+        if std::io::stdout().is_terminal() { self.paint(word, color) } else { word.to_owned() }
+    }
+
     /// The command's failure: JSON on standard output when asked for, and for people on standard error.
     pub fn error(&self, error: &Error) {
         self.live.borrow_mut().finish();
@@ -299,6 +328,12 @@ pub fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=@%:,".contains(&byte);
     if text.bytes().all(plain) { text } else { sh_quote(&text) }
+}
+
+/// What the user reads when standard output cannot be written to.
+#[must_use]
+pub fn unwritable(error: std::io::Error) -> Error {
+    Error::new(Code::StorageFailed, "standard output cannot be written").why(error)
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is no failure.

@@ -3,7 +3,9 @@
 //! A [`Cmd`] is data, so that a test can compare what would be run. Nothing secret belongs into its
 //! arguments: every user of the machine can read them.
 
+mod attached;
 mod cmd;
+mod side_by_side;
 mod transcript;
 
 use std::fs::File;
@@ -12,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -21,6 +23,7 @@ use crate::error::{Code, Error, Result};
 use crate::interrupt::{self, Interrupt};
 use crate::output::Out;
 pub use cmd::{Cmd, Ran};
+pub use side_by_side::Event;
 
 /// How often a waiting program looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -28,6 +31,8 @@ const TICK: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(10);
 /// How long output is awaited after a program's end: a child it left behind may hold the pipe open.
 const DRAIN: Duration = Duration::from_millis(300);
+/// How many lines may wait for us: a program that says more than we can pass on is made to wait, too.
+const LINES: usize = 1000;
 
 /// Which stream a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +164,9 @@ impl Runner<'_> {
             let silent = heard.is_err();
             match heard {
                 Ok((stream, line)) => {
-                    ran.keep(stream, &line);
+                    if stream == Stream::Err || !cmd.endless {
+                        ran.keep(stream, &line);
+                    }
                     self.out.program_said(&line);
                     hear(stream, &line, input)?;
                 }
@@ -186,7 +193,7 @@ impl Runner<'_> {
         if self.interrupt.wanted() {
             return Err(interrupt::error());
         }
-        ran.code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        ran.code = exit_code(status);
         Ok(ran)
     }
 
@@ -201,6 +208,11 @@ impl Runner<'_> {
             signal_group(child, Signal::KILL);
         }
     }
+}
+
+/// As a shell counts: 128 and the signal's number, when a signal ended it.
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 fn too_slow(cmd: &Cmd) -> Error {
@@ -259,7 +271,7 @@ fn spawn(cmd: &Cmd, stdout: Stdio) -> Result<(Child, Lines)> {
     };
     let spawned = cmd.command().stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn();
     let mut child = spawned.map_err(|error| cmd.not_started(&error))?;
-    let (sender, coming) = channel();
+    let (sender, coming) = sync_channel(LINES);
     if let Some(transcript) = transcript {
         read_lines(transcript, Stream::Out, sender.clone());
     }
@@ -272,7 +284,7 @@ fn spawn(cmd: &Cmd, stdout: Stdio) -> Result<(Child, Lines)> {
     Ok((child, Lines { coming, ended }))
 }
 
-fn read_lines(from: impl Read + Send + 'static, stream: Stream, to: Sender<(Stream, String)>) {
+fn read_lines(from: impl Read + Send + 'static, stream: Stream, to: SyncSender<(Stream, String)>) {
     std::thread::spawn(move || {
         let mut reader = BufReader::new(from);
         let mut line = vec![];

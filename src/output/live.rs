@@ -97,7 +97,7 @@ impl Live {
         });
     }
 
-    fn beside_bar(&self, print: impl FnOnce()) {
+    pub fn beside_bar<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),

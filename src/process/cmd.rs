@@ -31,6 +31,8 @@ pub struct Cmd {
     /// The file that both of its streams go to and are read from. A program that must live on when we are killed needs
     /// one: writing to our broken pipe would end it.
     pub transcript: Option<PathBuf>,
+    /// It may go on for days: what it writes to standard output is heard line by line, and not kept.
+    pub endless: bool,
 }
 
 impl Cmd {
@@ -90,14 +92,20 @@ impl Cmd {
         if short.len() < line.len() { format!("{short}…") } else { short }
     }
 
+    /// In a group of its own, so that Ctrl-C reaches its children through us, once, and in order.
     pub(super) fn command(&self) -> Command {
+        let mut command = self.in_our_group();
+        command.process_group(0);
+        command
+    }
+
+    /// In our own group, which the terminal takes its input from.
+    pub(super) fn in_our_group(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        // Its own group, so that Ctrl-C reaches its children through us, once, and in order.
-        command.process_group(0);
         command
     }
 

@@ -6,6 +6,7 @@
 mod refusal;
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -134,15 +135,37 @@ impl<'a> Ssh<'a> {
         self.judge(ran)
     }
 
+    /// A shell for the user, or a command as the host's user, with our own streams; gives its exit code.
+    ///
+    /// # Errors
+    /// `ssh_lost`.
+    pub fn attach(&self, command: &[String]) -> Result<u8> {
+        let terminal = std::io::stdin().is_terminal()
+            && std::io::stdout().is_terminal()
+            && std::io::stderr().is_terminal();
+        let extra = ["-o", "ControlMaster=no", if terminal { "-t" } else { "-T" }];
+        let code = self.runner.attach(&self.target.ssh(&extra, &remote_line(command)))?;
+        if self.runner.interrupt.wanted() {
+            return Ok(Code::Interrupted.exit_code());
+        }
+        // 255 is what ssh itself ends with, too: the connection tells whose it is.
+        if code == 255 && !self.runner.run(&self.target.ssh(&["-O", "check"], ""))?.ok() {
+            return Err(self.lost("").help("what ran there may have ended or not: have a look, then repeat the command"));
+        }
+        Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    }
+
+    fn lost(&self, said: &str) -> Error {
+        Error::new(Code::SshLost, format!("the connection to {} broke", self.target.host)).why(said)
+    }
+
     /// Tells a broken connection and a refusing sudo apart from a script that failed.
     ///
     /// # Errors
     /// `ssh_lost`, `sudo_refused`.
     pub fn judge(&self, ran: Ran) -> Result<Ran> {
         if ran.code == 255 {
-            return Err(Error::new(Code::SshLost, format!("the connection to {} broke", self.target.host))
-                .why(&ran.stderr)
-                .help("repeat the command: it goes on from here"));
+            return Err(self.lost(&ran.stderr).help("repeat the command: it goes on from here"));
         }
         if refused_by_sudo(&ran) {
             return Err(self.no_sudo(&ran.stderr));
@@ -246,4 +269,25 @@ pub fn make_key(runner: Runner, private: &Path, comment: &str) -> Result<()> {
 #[must_use]
 pub fn sh_quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// What the host's shell gets: a single word is a line for it, several are a program and its arguments as they are.
+fn remote_line(command: &[String]) -> String {
+    match command {
+        [line] => line.clone(),
+        words => words.iter().map(|word| sh_quote(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_arrive_as_they_are_and_a_single_one_is_a_line() {
+        let line = |words: &[&str]| remote_line(&words.iter().map(|&word| word.into()).collect::<Vec<_>>());
+        assert_eq!(line(&["echo", "a  b", "it's", "$HOME", ""]), r"'echo' 'a  b' 'it'\''s' '$HOME' ''");
+        assert_eq!(line(&["cd /opt && ls"]), "cd /opt && ls");
+        assert_eq!(line(&[]), "");
+    }
 }
