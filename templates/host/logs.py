@@ -6,7 +6,8 @@ It answers with one fact a line:
     container ID SERVICE     each container of the stack; with "follow" also one that starts later
     ready SECONDS            after those that are there: the host's time before it looked for them
     line ID TIME TEXT        of a log that was asked for
-    end ID                   such a log is at its end; one that is followed, when its container has stopped
+    end ID [runs]            such a log is at its end; one that is followed, when its container has stopped, and
+                             with "runs" when the container runs nevertheless
 and does what it reads, until its input ends:
     show ID OPTION...        the log of a container, with these options of `docker logs`
 """
@@ -18,6 +19,8 @@ import time
 
 STACK = ["--filter=label=com.docker.compose.project=torrust", "--filter=label=com.docker.compose.oneoff=False"]
 SERVICE = '"com.docker.compose.service"'
+# Seconds in which a container that is only restarted is mostly up again.
+RESTART = 0.5
 
 mouth = threading.Lock()
 started = []
@@ -43,7 +46,16 @@ def lines(*words):
 def show(container, options):
     for line in lines("docker", "logs", "--timestamps", *options, container):
         say(b"line %s %s" % (container.encode(), line))
-    say(b"end " + container.encode())
+    say(b"end " + container.encode() + (b" runs" if "--follow" in options and runs(container) else b""))
+
+
+def runs(container):
+    time.sleep(RESTART)
+    told = subprocess.run(
+        ["docker", "inspect", "--format={{.State.Running}}", container],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+    )
+    return told.stdout.strip() == b"true"
 
 
 def tell_starts(since):

@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             }
             "ready" => self.answer_ready(subject, input),
             "line" => self.take(subject, rest),
-            "end" => self.answer_end(subject, input),
+            "end" => self.answer_end(subject, rest == "runs", input),
             _ => Ok(()),
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
             return self.logs.push(log);
         };
         if self.ready && log.reading == Reading::Nothing {
-            self.out.note(&format!("{service} has started again"));
+            self.out.note(&format!("{service} runs again"));
             log.follow(input);
         } else {
             log.again = self.ready;
@@ -195,13 +195,13 @@ impl<'a> Reader<'a> {
         self.tell(&line)
     }
 
-    fn answer_end(&mut self, id: &str, input: &mut Input) -> Result<()> {
+    fn answer_end(&mut self, id: &str, runs: bool, input: &mut Input) -> Result<()> {
         let Some(log) = self.logs.iter_mut().find(|log| log.id == id) else { return Ok(()) };
         if std::mem::replace(&mut log.reading, Reading::Nothing) == Reading::Past {
             return self.go_on_from_past(input);
         }
-        if std::mem::take(&mut log.again) {
-            self.out.note(&format!("{} has started again", log.service));
+        if std::mem::take(&mut log.again) || runs {
+            self.out.note(&format!("{} runs again", log.service));
             log.follow(input);
         } else {
             self.out.note(&format!("{} has stopped", log.service));
