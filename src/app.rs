@@ -56,6 +56,12 @@ impl App {
         self.global.working_dir.join("build").join(name.as_str())
     }
 
+    /// The one environment that this process is for, when another one of this program works on several.
+    #[must_use]
+    pub fn only(&self) -> Option<&EnvironmentName> {
+        self.global.only.as_ref()
+    }
+
     /// The program that the user names for OpenTofu.
     #[must_use]
     pub fn tofu_bin(&self) -> Option<PathBuf> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
 
-use crate::commands::Command;
+use crate::commands::{self, Command};
+use crate::config::EnvironmentName;
 use crate::output::log::{self, LogFormat, Target};
 use crate::output::{Format, Style};
 use crate::tools::tofu;
@@ -50,6 +51,9 @@ pub struct Global {
     /// Say nothing but the result, warnings and errors
     #[arg(long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// One environment among several: the program starts itself with this, once for each of them
+    #[arg(long, hide = true, value_name = "ENV", value_parser = commands::name)]
+    pub only: Option<EnvironmentName>,
     /// No colours (NO_COLOR does the same)
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -75,7 +79,8 @@ impl Global {
     #[must_use]
     pub fn style(&self) -> Style {
         Style {
-            format: self.output_format,
+            // What is one of several is told by the one that started it.
+            format: if self.only.is_some() { Format::Json } else { self.output_format },
             quiet: self.quiet,
             verbose: self.verbose,
             color: colors(self.no_color),

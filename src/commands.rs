@@ -9,6 +9,7 @@ mod exists;
 mod list;
 mod logs;
 mod manual;
+mod many;
 mod provision;
 mod purge;
 mod register;
@@ -108,8 +109,11 @@ pub struct Options {
     pub destroy: destroy::Options,
 }
 
-/// Parses an environment's name for clap: the rule that it breaks, and a name that would do.
-fn name(text: &str) -> std::result::Result<EnvironmentName, String> {
+/// Parses an environment's name for clap.
+///
+/// # Errors
+/// The rule that it breaks, and a name that would do.
+pub fn name(text: &str) -> std::result::Result<EnvironmentName, String> {
     text.parse::<EnvironmentName>().map_err(|error| format!("{error}; {}", error.helps().join("; ")))
 }
 

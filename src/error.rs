@@ -71,6 +71,8 @@ pub enum Code {
     ServiceUnhealthy,
     /// A check of the `test` command failed.
     TestFailed,
+    /// A command for several environments failed for some of them.
+    EnvironmentsFailed,
     /// A deadline passed.
     TimedOut,
     /// The user said no, or there was no one to ask.

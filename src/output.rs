@@ -162,6 +162,11 @@ impl Out {
         self.live.borrow_mut().start(title);
     }
 
+    /// How far that work is: for the live line alone.
+    pub fn work_goes_on(&self, text: &str) {
+        self.live.borrow_mut().detail(&self.masked(text));
+    }
+
     /// Work that has no steps of its own is done.
     pub fn work_ended(&self) {
         self.live.borrow_mut().finish();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::configure::CONFIGURE;
+use super::many::{self, Names};
 use super::provision;
 use super::release::RELEASE;
 use super::run::RUN;
@@ -18,11 +19,10 @@ use crate::story::{Phase, Work};
 /// Options of `deploy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment's name
-    #[arg(value_name = "ENV", value_parser = super::name, required_unless_present = "file")]
-    name: Option<EnvironmentName>,
+    #[command(flatten)]
+    names: Names,
     /// Create the environment from this configuration file first, if it is not there yet
-    #[arg(short, long, alias = "env-file", value_name = "FILE", conflicts_with = "name")]
+    #[arg(short, long, alias = "env-file", value_name = "FILE", conflicts_with_all = ["environments", "all"])]
     file: Option<PathBuf>,
     /// Stop before the tracker is started
     #[arg(long)]
@@ -37,10 +37,12 @@ pub struct Args {
 
 /// Deploys.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    let wanted = match (&args.name, &args.file) {
-        (Some(name), _) => app.store.load(name)?,
-        (None, Some(file)) => from_file(app, file)?,
-        (None, None) => return Err(Error::new(Code::Usage, "deploy needs a name or a file")),
+    let wanted = match &args.file {
+        Some(file) => from_file(app, file)?,
+        None => match args.names.one(app, "deploy")? {
+            Some(name) => app.store.load(name)?,
+            None => return several(app, args),
+        },
     };
     let name = wanted.name.clone();
     if args.dry_run {
@@ -57,6 +59,26 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     provision::walk_or_clean(&mut work, &phases)?;
     let text = told(&work, was, args.skip_run)?;
     super::done(super::Moved::new(&work, text))
+}
+
+/// Those that need a host are asked for here: what runs for each of them has nobody to ask.
+fn several(app: &App, args: &Args) -> super::Done {
+    let without_host = |name: &EnvironmentName| app.store.load(name).is_ok_and(|env| env.host.is_none());
+    let mut new = args.names.all_of(app)?;
+    new.retain(without_host);
+    let asks = !(new.is_empty() || args.dry_run || args.provision.auto_approve) && app.out.can_ask();
+    let new: Vec<&str> = new.iter().map(EnvironmentName::as_str).collect();
+    if asks && !app.out.ask(&format!("Make the hosts of {}?", new.join(", ")), &app.interrupt)? {
+        return Err(Error::new(Code::Declined, "not approved; nothing was changed")
+            .help("when you want it, add: --auto-approve"));
+    }
+    many::run(app, &args.names, "deploy", |document| {
+        match (document["state"].as_str(), document["steps"].as_array()) {
+            (Some(state), _) if document["changed"] == false => format!("{state}, nothing to do"),
+            (Some(state), _) => state.to_owned(),
+            (None, steps) => format!("{} steps, not done", steps.map_or(0, Vec::len)),
+        }
+    })
 }
 
 fn told(work: &Work, was: Stage, skip_run: bool) -> Result<String> {

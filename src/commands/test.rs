@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::many::{self, Names};
 use crate::app::App;
 use crate::checks::{self, Answer, Check, Checked};
 use crate::config::EnvironmentName;
@@ -23,9 +24,8 @@ use crate::tools::ssh::Ssh;
 /// Options of `test`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment's name
-    #[arg(value_name = "ENV", value_parser = super::name)]
-    name: EnvironmentName,
+    #[command(flatten)]
+    names: Names,
     /// Which checks
     #[arg(long, value_enum, default_value_t)]
     suite: Suite,
@@ -70,9 +70,17 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     if let Some(ReportFormat::Text | ReportFormat::Xml) = args.report {
         app.out.refuse_beside_json("another --report")?;
     }
-    let env = app.store.load(&args.name)?;
-    state::require(args.name.as_str(), env.stage, "test", Stage::Configured)?;
-    app.log_for(&args.name)?;
+    match args.names.one(app, "test")? {
+        Some(name) => ask(app, args, name),
+        None if args.report.is_some() => many::refuse("--report"),
+        None => many::run(app, &args.names, "test", tell),
+    }
+}
+
+fn ask(app: &App, args: &Args, name: &EnvironmentName) -> super::Done {
+    let env = app.store.load(name)?;
+    state::require(name.as_str(), env.stage, "test", Stage::Configured)?;
+    app.log_for(name)?;
     let mut env = app.reveal(&env)?;
     let (began, timeout) = (Timestamp::now(), Duration::from_secs(args.timeout));
     let mut checked = ask_host(app, &mut env, timeout)?;
@@ -88,7 +96,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let [passed, failed, skipped, warnings] = checks::tally(&checked);
     let json_wanted = app.out.format() == Format::Json;
     let report = Report {
-        environment: args.name.clone(),
+        environment: name.clone(),
         suite: args.suite,
         passed,
         failed,
@@ -99,12 +107,17 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     };
     let failure = report.failure();
     // The report is worth having even where nothing can be written.
-    let _ = app.store.remember(&args.name, "test", began, failure.as_ref().map(Error::code), &[]);
+    let _ = app.store.remember(name, "test", began, failure.as_ref().map(Error::code), &[]);
     match failure {
         // In JSON a failure is one document, which holds the report.
         Some(failure) if json_wanted => Err(failure),
         _ => super::done(report),
     }
+}
+
+/// A report in a few words.
+fn tell(report: &serde_json::Value) -> String {
+    format!("{} passed, {} skipped", report["passed"], report["skipped"])
 }
 
 /// One SSH session: cloud-init, Docker, Compose, each container's own health check.

@@ -50,7 +50,9 @@ impl Runner<'_> {
                 return;
             }
             if self.interrupt.came() {
-                running.iter().for_each(|one| signal_group(&one.child, Signal::INT));
+                for one in &running {
+                    signal_group(&one.child, Signal::INT);
+                }
             }
             running.retain_mut(|one| !one.has_ended(&mut hear));
             self.out.tick();

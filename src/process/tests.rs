@@ -187,3 +187,56 @@ fn a_transcript_is_read_while_it_is_written_and_to_its_end() {
     assert_eq!(ran, Ok(Ran { code: 3, stdout: "first\nsecond\n".into(), stderr: String::new() }));
     assert_eq!(fs::read_to_string(file).unwrap(), "first\nsecond\n");
 }
+
+#[test]
+fn what_is_endless_is_heard_and_not_kept() {
+    let mut cmd = sh("echo heard; echo kept >&2");
+    cmd.endless = true;
+    let mut heard = vec![];
+    let ran = talk(&cmd, |_, line, _| {
+        heard.push(line.to_owned());
+        Ok(())
+    });
+    assert_eq!(ran.unwrap(), Ran { code: 0, stdout: String::new(), stderr: "kept\n".into() });
+    heard.sort();
+    assert_eq!(heard, ["heard", "kept"]);
+}
+
+#[test]
+fn programs_run_side_by_side_and_no_more_than_may() {
+    let cmds: Vec<Cmd> =
+        (0..5).map(|number| sh(&format!("sleep 0.2; echo {number}; exit {number}"))).collect();
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    let (mut now, mut most, mut ended) = (0, 0, vec![]);
+    Runner { out: &out, interrupt: &interrupt }.side_by_side(&cmds, 2, |place, event| match event {
+        Event::Began => {
+            now += 1;
+            most = most.max(now);
+        }
+        Event::Said(stream, line) => assert_eq!((stream, line), (Stream::Out, place.to_string())),
+        Event::Ended(ran) => {
+            now -= 1;
+            let ran = ran.unwrap();
+            ended.push((place, ran.code, ran.stdout));
+        }
+    });
+    ended.sort();
+    let wanted: Vec<_> =
+        (0..5_i32).map(|number| (usize::try_from(number).unwrap(), number, format!("{number}\n"))).collect();
+    assert_eq!((most, now, ended), (2, 0, wanted));
+}
+
+#[test]
+fn one_that_cannot_be_started_does_not_stop_the_others() {
+    let cmds = [Cmd::new("no-such-program", [""]), sh("exit 0")];
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    let mut ended = vec![];
+    Runner { out: &out, interrupt: &interrupt }.side_by_side(&cmds, 1, |place, event| {
+        if let Event::Ended(ran) = event {
+            ended.push((place, ran.map(|ran| ran.code).map_err(|error| error.code())));
+        }
+    });
+    assert_eq!(ended, [(0, Err(Code::ToolMissing)), (1, Ok(0))]);
+}

@@ -150,7 +150,9 @@ impl<'a> Ssh<'a> {
         }
         // 255 is what ssh itself ends with, too: the connection tells whose it is.
         if code == 255 && !self.runner.run(&self.target.ssh(&["-O", "check"], ""))?.ok() {
-            return Err(self.lost("").help("what ran there may have ended or not: have a look, then repeat the command"));
+            return Err(self
+                .lost("")
+                .help("what ran there may have ended or not: have a look, then repeat the command"));
         }
         Ok(u8::try_from(code).unwrap_or(u8::MAX))
     }

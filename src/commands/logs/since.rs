@@ -23,8 +23,10 @@ impl FromStr for Since {
             return if age.is_negative() { Err("it is in the future".into()) } else { Ok(Self::Age(age)) };
         }
         let zoned = || text.parse::<Timestamp>().ok();
-        let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|time| time.timestamp());
-        let help = "give an age (90s, 10m, 1h30m) or a time (2026-01-02, 2026-01-02T03:04:05, 2026-01-02T03:04:05Z)";
+        let local =
+            || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|time| time.timestamp());
+        let help =
+            "give an age (90s, 10m, 1h30m) or a time (2026-01-02, 2026-01-02T03:04:05, 2026-01-02T03:04:05Z)";
         zoned().or_else(local).map(Self::Time).ok_or_else(|| help.to_owned())
     }
 }
