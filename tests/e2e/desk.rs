@@ -91,11 +91,13 @@ impl Desk {
     }
 
     fn command(&self, args: &[&str]) -> Command {
+        self.plain(&[&["--output-format", "json", "--working-dir", "."], args].concat())
+    }
+
+    /// The program as people call it.
+    pub fn plain(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_torrust-tracker-deployer"));
-        command
-            .args(["--output-format", "json", "--working-dir", "."])
-            .args(args)
-            .current_dir(self.folder.path());
+        command.args(args).current_dir(self.folder.path());
         command.env("PATH", lab::path()).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
