@@ -28,6 +28,14 @@ listeners() {
   }'
 }
 
+# Once there is a container: Compose would end where there is none, and follows those that come later, too.
+follow() {
+  if [ -z "$following" ] && [ -n "$(docker compose ps --all --quiet)" ]; then
+    docker compose logs --follow --no-color --since "$since" >&2 9>&- &
+    following=$!
+  fi
+}
+
 listeners
 containers
 echo ready
@@ -35,6 +43,7 @@ read -r word || exit 0
 [ "$word" = up ] || exit 0
 
 since=$(date +%s)
+following=''
 # Compose waits for services that others depend on; how all fare is told meanwhile.
 docker compose up --detach --remove-orphans --quiet-pull >&2 9>&- &
 up=$!
@@ -43,8 +52,8 @@ while true; do
   if [ -n "$up" ] && ! kill -0 "$up" 2>/dev/null; then
     if wait "$up"; then echo started; else echo failed; fi
     up=''
-    [ "${1:-}" != logs ] || docker compose logs --follow --no-color --since "$since" >&2 9>&- &
   fi
+  [ "${1:-}" != logs ] || follow
   containers
   echo round
   # An answer may come; none within a second means that one more look is wanted.
