@@ -268,7 +268,10 @@ impl Outcome for All {
         } else {
             return None;
         };
-        let blame = |error: Error, one: &One| error.why(format!("{}: {}", one.name, one.message()));
+        let blame = |error: Error, one: &One| {
+            let cause = one.document["error"]["causes"][0].as_str().map(|cause| format!(": {cause}"));
+            error.why(format!("{}: {}{}", one.name, one.message(), cause.unwrap_or_default()))
+        };
         let failed = self.environments.iter().filter(|one| one.result == Fate::Failed);
         let problems = self.environments.iter().map(|one| serde_json::json!(one)).collect();
         Some(failed.fold(error, blame).problems(problems, String::new()))
