@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-The exit code is the command's own; 130 after Ctrl-C. Standard input, output and error are the command's; where all three \
+The exit code is the command's own, and as ssh has it 255 where a signal ended the command. Standard input, output and error are the command's; where all three \
 are a terminal, it gets one too.
 
 Examples:

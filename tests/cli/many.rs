@@ -9,7 +9,9 @@ const DEPLOY: [&str; 2] = ["deploy", "--skip-run"];
 
 fn world(names: &[&str]) -> World {
     let world = World::with_tools();
-    names.iter().for_each(|name| drop(world.ok(&["create", name])));
+    for name in names {
+        world.ok(&["create", name]);
+    }
     world
 }
 

@@ -91,7 +91,7 @@ fn check_ssh(desk: &Desk) {
     assert_eq!(ran.stdout, b"a  b|$HOME|it's|");
     let mut child =
         desk.plain(&["ssh", &desk.name, "--", "sha256sum"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&[0; 1 << 20]).unwrap();
+    child.stdin.take().unwrap().write_all(&vec![0; 1 << 20]).unwrap();
     let ran = child.wait_with_output().unwrap();
     assert!(
         ran.stdout.starts_with(b"30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58"),
