@@ -3,6 +3,7 @@
 //! A block's lines must be what is printed, figures aside; `...` stands for any lines. `PAGES=overwrite` writes what is
 //! really printed into the page: read the difference.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -41,7 +42,7 @@ impl Page<'_> {
         let text = String::from_utf8_lossy(&ran.stdout);
         let mut text = self.shown(text.trim_end());
         if let Some(code @ 1..) = ran.status.code() {
-            text += &format!("\n(exit code {code})");
+            let _ = write!(text, "\n(exit code {code})");
         }
         text.trim_start_matches('\n').to_owned()
     }
@@ -54,7 +55,8 @@ impl Page<'_> {
         let (mut blocks, mut wrong) = (0, vec![]);
         for (number, part) in page.split("```").enumerate() {
             let Some(block) = part.strip_prefix("console\n").filter(|_| number % 2 == 1) else {
-                written += &format!("{}{part}", if number == 0 { "" } else { "```" });
+                written += if number == 0 { "" } else { "```" };
+                written += part;
                 continue;
             };
             blocks += 1;
@@ -67,7 +69,7 @@ impl Page<'_> {
                 if !same {
                     wrong.push(format!("$ {line}\n--- the page says\n{told}\n--- seen\n{seen}"));
                 }
-                written += &format!("$ {line}\n{}\n", if same { told } else { &seen });
+                let _ = writeln!(written, "$ {line}\n{}", if same { told } else { &seen });
             }
         }
         if std::env::var("PAGES").is_ok_and(|wish| wish == "overwrite") {

@@ -104,7 +104,6 @@ fn compare(promises: &[Promise]) {
             let six = scope.spawn(|| scan(v6));
             (scan(v4), six.join().unwrap())
         });
-        println!("{stack}: TCP and UDP over IPv4 {seen4:?}, over IPv6 {seen6:?}");
         assert_eq!(seen4, (tcp4.to_vec(), udp.to_vec()), "{stack} over IPv4");
         assert_eq!(seen6, (tcp6.to_vec(), udp.to_vec()), "{stack} over IPv6");
         desk.run(&["destroy", &desk.name, "--force"]).ok();
