@@ -5,6 +5,9 @@
 
 pub mod bencode;
 pub mod http;
+pub mod load;
+pub mod quic;
+pub mod scan;
 pub mod swarm;
 pub mod tls;
 pub mod udp;

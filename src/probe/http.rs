@@ -1,12 +1,19 @@
 //! An HTTP service as a client sees it: plain requests, health checks, the tracker's API and HTTP trackers.
 
+mod key;
 mod tracker;
 mod url;
 
+pub use key::Key;
 pub use tracker::HttpTracker;
 pub use url::Url;
 
+use std::time::Duration;
+
 use serde_json::Value;
+use ureq::http::Request;
+use ureq::http::request::Builder as RequestBuilder;
+use ureq::Agent;
 
 use super::{Deadline, Fault, tls};
 
@@ -60,12 +67,21 @@ impl Answer {
 ///
 /// What was seen in place of an answer. The query of the URL is not shown, as it may hold a token.
 pub fn get(url: &Url, headers: &[(&str, &str)], deadline: Deadline) -> Result<Answer, Fault> {
-    let fault = |seen: String| Fault::new(format!("an HTTP answer from {url}"), seen);
-    let mut request = url.agent(deadline).get(url.text());
+    let mut request = Request::get(url.text());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let mut response = request.call().map_err(|error| fault(seen(&error, deadline)))?;
+    send(&url.agent(), request, url, deadline)
+}
+
+/// Sends a request without a body.
+fn send(agent: &Agent, request: RequestBuilder, url: &Url, deadline: Deadline) -> Result<Answer, Fault> {
+    let fault = |seen: String| Fault::new(format!("an HTTP answer from {url}"), seen);
+    let request = request.body(()).map_err(|error| fault(error.to_string()))?;
+    // A zero timeout would mean none at all.
+    let left = deadline.left().unwrap_or(Duration::from_nanos(1));
+    let request = agent.configure_request(request).timeout_global(Some(left)).build();
+    let mut response = agent.run(request).map_err(|error| fault(seen(&error, deadline)))?;
     let status = response.status().as_u16();
     let location = response.headers().get("location").and_then(|place| place.to_str().ok()).map(Into::into);
     let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec();

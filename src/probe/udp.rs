@@ -61,6 +61,11 @@ impl Client {
         Ok(client)
     }
 
+    /// The socket and its connection id, which holds for a minute.
+    pub(super) fn into_parts(self) -> (UdpSocket, u64) {
+        (self.socket, self.connection.get().id)
+    }
+
     fn reconnect(&self, deadline: Deadline) -> Result<(), Fault> {
         let since = Instant::now();
         let answer = self.exchange("connect", CONNECT, PROTOCOL_ID, &[], deadline)?;
@@ -88,7 +93,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Vec<u8>, Fault> {
         let transaction: [u8; 4] = random();
-        let request = [&connection_id.to_be_bytes()[..], &action.to_be_bytes(), &transaction, body].concat();
+        let request = request(connection_id, action, transaction, body);
         let mut sent = 0;
         let mut ignored = String::new();
         let mut pause = FIRST_RESEND.min(deadline.length / 5);
@@ -178,7 +183,7 @@ impl Tracker for Client {
 }
 
 /// A packet from the tracker's address.
-enum Packet<'p> {
+pub(super) enum Packet<'p> {
     /// It answers our request: the action, and what follows the header.
     Answer(u32, &'p [u8]),
     /// It may be late or forged; waiting goes on, and the packet is told of when nothing better comes.
@@ -186,7 +191,8 @@ enum Packet<'p> {
 }
 
 impl<'p> Packet<'p> {
-    fn parse(packet: &'p [u8], transaction: [u8; 4]) -> Self {
+    /// What a packet is to whoever waits for the answer to this transaction.
+    pub(super) fn parse(packet: &'p [u8], transaction: [u8; 4]) -> Self {
         let Some((header, body)) = packet.split_first_chunk::<8>() else {
             return Self::Stray(format!("a packet of {} bytes, too short for an answer", packet.len()));
         };
@@ -200,6 +206,28 @@ impl<'p> Packet<'p> {
             Self::Stray("an answer with a wrong transaction id".into())
         }
     }
+
+    /// Whether it is the good answer to an announce; otherwise what it is.
+    pub(super) fn announced(&self) -> Result<(), String> {
+        match self {
+            Self::Answer(ANNOUNCE, figures) if figures.len() >= 12 => Ok(()),
+            Self::Answer(ERROR, text) => {
+                Err(format!("answered the error \"{}\"", String::from_utf8_lossy(text)))
+            }
+            Self::Answer(kind, _) => Err(format!("answered with action {kind}, not {ANNOUNCE}")),
+            Self::Stray(what) => Err(what.clone()),
+        }
+    }
+}
+
+/// A whole announce request.
+pub(super) fn announce_request(connection: u64, transaction: [u8; 4], announce: &Announce) -> Vec<u8> {
+    request(connection, ANNOUNCE, transaction, &announce_body(announce))
+}
+
+/// The header that all requests have, and what follows it (BEP 15).
+fn request(connection: u64, action: u32, transaction: [u8; 4], body: &[u8]) -> Vec<u8> {
+    [&connection.to_be_bytes()[..], &action.to_be_bytes(), &transaction, body].concat()
 }
 
 /// What follows the header of an announce request (BEP 15).
@@ -223,6 +251,12 @@ fn announce_body(announce: &Announce) -> Vec<u8> {
         &announce.port.to_be_bytes(),
     ]
     .concat()
+}
+
+/// A whole connect request, for whoever only wants to see whether a port answers.
+#[must_use]
+pub fn connect_request() -> Vec<u8> {
+    request(PROTOCOL_ID, CONNECT, random(), &[])
 }
 
 /// The big-endian numbers at the start of a packet's part.

@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Answer, Url, get, percent_encode};
+use ureq::Agent;
+use ureq::http::Request;
+
+use super::{Answer, Url, percent_encode, send};
 use crate::probe::bencode::{self, Value};
 use crate::probe::swarm::{
     Announce, Announced, Event, InfoHash, Scraped, Tracker, compact_ipv4, compact_ipv6,
@@ -13,12 +16,15 @@ use crate::probe::{Deadline, Fault};
 /// An HTTP tracker behind an announce URL.
 pub struct HttpTracker {
     announce: Url,
+    /// One for all requests: reading whom this machine trusts takes longer than an announce.
+    agent: Agent,
 }
 
 impl HttpTracker {
     /// A tracker by its announce URL, such as `http://192.0.2.1:7070/announce`, or `…/announce/KEY` in private mode.
     pub fn new(announce_url: impl Into<Url>) -> Self {
-        Self { announce: announce_url.into() }
+        let announce = announce_url.into();
+        Self { agent: announce.agent(), announce }
     }
 
     /// The scrape URL is the announce URL with the one word replaced; without the word there is none (BEP 48).
@@ -31,20 +37,32 @@ impl HttpTracker {
         })?;
         Ok(self.announce.with(format!("{before}/scrape{after}")))
     }
+
+    /// Asks, and reads the answer with `parse`, which names what it misses.
+    fn ask<T>(
+        &self,
+        url: &Url,
+        expected: &str,
+        parse: impl Fn(&Value) -> Result<T, &'static str>,
+        deadline: Deadline,
+    ) -> Result<T, Fault> {
+        let answer = send(&self.agent, Request::get(url.text()), url, deadline)?;
+        read(&answer, parse).map_err(|seen| Fault::new(format!("{expected} from {url}"), seen))
+    }
 }
 
 impl Tracker for HttpTracker {
     fn announce(&self, announce: &Announce, deadline: Deadline) -> Result<Announced, Fault> {
         let url = self.announce.join(&format!("?{}", announce_query(announce)));
         let expected = "an announce answer (interval, complete, incomplete, peers)";
-        ask(&url, expected, announced, deadline)
+        self.ask(&url, expected, announced, deadline)
     }
 
     fn scrape(&self, torrents: &[InfoHash], deadline: Deadline) -> Result<Vec<Scraped>, Fault> {
         let query: Vec<_> =
             torrents.iter().map(|torrent| format!("info_hash={}", percent_encode(&torrent.0))).collect();
         let url = self.scrape_url()?.join(&format!("?{}", query.join("&")));
-        ask(&url, "a scrape answer for every torrent", |answer| scraped(answer, torrents), deadline)
+        self.ask(&url, "a scrape answer for every torrent", |answer| scraped(answer, torrents), deadline)
     }
 }
 
@@ -62,18 +80,6 @@ fn announce_query(announce: &Announce) -> String {
     format!(
         "info_hash={info_hash}&peer_id={peer_id}&port={port}&{progress}&compact=1&key={key:08x}{event}{numwant}"
     )
-}
-
-/// Asks, and reads the answer with `parse`, which names what it misses.
-fn ask<T>(
-    url: &Url,
-    expected: &str,
-    parse: impl Fn(&Value) -> Result<T, &'static str>,
-    deadline: Deadline,
-) -> Result<T, Fault> {
-    let expected = || format!("{expected} from {url}");
-    let answer = get(url, &[], deadline)?;
-    read(&answer, parse).map_err(|seen| Fault::new(expected(), seen))
 }
 
 fn read<T>(answer: &Answer, parse: impl Fn(&Value) -> Result<T, &'static str>) -> Result<T, String> {

@@ -1,7 +1,6 @@
 //! Where a request goes: a URL, and for a host that its name need not lead to yet, the way there.
 
 use std::fmt::{self, Display};
-use std::time::Duration;
 
 use ureq::Agent;
 use ureq::config::Config;
@@ -10,7 +9,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::probe::tls::Trust;
-use crate::probe::{self, Deadline};
+use crate::probe;
 
 /// A URL, and the way to whom it names.
 #[derive(Clone, Debug)]
@@ -59,11 +58,10 @@ impl Url {
         &self.text
     }
 
-    /// A client for one request.
-    pub(super) fn agent(&self, deadline: Deadline) -> Agent {
+    /// A client, whose requests have a connection each.
+    pub(super) fn agent(&self) -> Agent {
         let config = Agent::config_builder()
-            // A zero timeout would mean none at all.
-            .timeout_global(Some(deadline.left().unwrap_or(Duration::from_nanos(1))))
+            .max_idle_connections(0)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
