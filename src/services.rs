@@ -2,11 +2,15 @@
 
 pub mod backup;
 mod caddy;
+mod dns;
 mod endpoint;
 pub mod grafana;
 pub mod mysql;
 pub mod prometheus;
 pub mod tracker;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -165,6 +169,10 @@ pub struct Kind {
     pub checks: fn(&Config, &Host) -> Result<Vec<Check>>,
     /// What can be seen on the host alone: a name and a command for its shell, each.
     pub host_checks: fn(&Config) -> Vec<HostCheck>,
+    /// What the full suite asks beside, of a running stack; with the address that the host sees us by.
+    pub full_checks: fn(&Config, &Host, Option<IpAddr>) -> Result<Vec<Check>>,
+    /// What the full suite asks beside on the host.
+    pub full_host_checks: fn(&Config) -> Vec<HostCheck>,
 }
 
 /// A question that is asked on the host, as root: well when the command ends with 0; its last line is what was seen.
@@ -233,6 +241,33 @@ pub fn sites(config: &Config) -> Vec<Site> {
 pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     let checks: Result<Vec<_>> = wanted(config).map(|kind| (kind.checks)(config, host)).collect();
     Ok(checks?.into_iter().flatten().collect())
+}
+
+/// What the full suite asks of each service beside that, and where the domains lead that are not the proxy's. `seen_as`
+/// is the address that the host sees us by.
+///
+/// # Errors
+/// A secret has no value.
+pub fn full_checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
+    let checks: Result<Vec<_>> =
+        wanted(config).map(|kind| (kind.full_checks)(config, host, seen_as)).collect();
+    let others = endpoints(config).into_iter().filter(|endpoint| endpoint.behind_proxy.is_none());
+    let domains: BTreeSet<String> = others.filter_map(|endpoint| endpoint.domain).collect();
+    let dns = domains.iter().map(|domain| dns::check(domain, host));
+    Ok(checks?.into_iter().flatten().chain(dns).collect())
+}
+
+/// What the full suite asks of each service on the host alone.
+#[must_use]
+pub fn full_host_checks(config: &Config) -> Vec<HostCheck> {
+    wanted(config).flat_map(|kind| (kind.full_host_checks)(config)).collect()
+}
+
+/// Every port that any service listens on, published or not.
+#[must_use]
+pub fn port_numbers(config: &Config) -> BTreeSet<u16> {
+    let ports = wanted(config).flat_map(|kind| (kind.ports)(config)).map(|port| port.number);
+    ports.chain(endpoints(config).iter().map(|endpoint| endpoint.port)).collect()
 }
 
 /// What can be seen of each service on the host alone.

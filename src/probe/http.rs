@@ -11,9 +11,9 @@ pub use url::Url;
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::Agent;
 use ureq::http::Request;
 use ureq::http::request::Builder as RequestBuilder;
-use ureq::Agent;
 
 use super::{Deadline, Fault, tls};
 

@@ -19,11 +19,8 @@ const RESEND: Duration = Duration::from_secs(1);
 pub fn versions(address: SocketAddr, deadline: Deadline) -> Result<Vec<u32>, Fault> {
     let fault = |seen: String| Fault::new(format!("the versions of QUIC from udp://{address}"), seen);
     let lost = |error: std::io::Error| fault(describe(&error, "ICMP port unreachable"));
-    let local: SocketAddr = if address.is_ipv4() {
-        (Ipv4Addr::UNSPECIFIED, 0).into()
-    } else {
-        (Ipv6Addr::UNSPECIFIED, 0).into()
-    };
+    let local: SocketAddr =
+        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(local).map_err(lost)?;
     socket.connect(address).map_err(lost)?;
     let mut answer = [0; 1500];
@@ -68,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_version_negotiation_is_read_and_nothing_else_is_taken_for_one() {
-        let packet = [&[0x80, 0, 0, 0, 0, 1, 7, 2, 8, 8][..], &[0, 0, 0, 1], &[0x6b, 0x33, 0x43, 0xcf]].concat();
+        let packet =
+            [&[0x80, 0, 0, 0, 0, 1, 7, 2, 8, 8][..], &[0, 0, 0, 1], &[0x6b, 0x33, 0x43, 0xcf]].concat();
         assert_eq!(offered(&packet), Some(vec![1, 0x6b33_43cf]));
         for wrong in [&b""[..], b"echo of something", &packet[..9], &packet[..12]] {
             assert_eq!(offered(wrong), None);

@@ -19,6 +19,8 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks: |_, _| Ok(vec![]),
     host_checks,
+    full_checks: |_, _, _| Ok(vec![]),
+    full_host_checks,
 };
 
 /// Where the backups are.
@@ -70,6 +72,21 @@ fn host_checks(_: &Config) -> Vec<HostCheck> {
     vec![HostCheck {
         name: "backups: the last and the next".into(),
         command: "backup/check.sh".into(),
+        awaited: false,
+    }]
+}
+
+/// Makes one, as the timer does, and reads it as a restore would.
+fn full_host_checks(config: &Config) -> Vec<HostCheck> {
+    let (driver, data) = match &config.tracker.core.database {
+        Database::Sqlite3(sqlite) => {
+            ("sqlite3", format!("storage/tracker/lib/database/{}", sqlite.database_name))
+        }
+        Database::Mysql(_) => ("mysql", "storage/mysql/dump.sql".into()),
+    };
+    vec![HostCheck {
+        name: "backups: one is made and can be read back".into(),
+        command: format!("set -- {driver} {}\n{}", sh_quote(&data), include_str!("backup/read_back.sh")),
         awaited: false,
     }]
 }

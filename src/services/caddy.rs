@@ -1,20 +1,19 @@
 //! Caddy, the TLS proxy: one site for each domain that a service has behind it.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::channel;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Port, Protocol, Reach, Service, Site};
+use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Port, Protocol, Reach, Service, Site, dns};
 use crate::checks::{Answer, Check};
 use crate::config::{Authority, Config, Https};
 use crate::error::{Code, Error, Result};
 use crate::probe::http::{self, Url};
 use crate::probe::tls::{self, Shown, Trust};
-use crate::probe::{self, Deadline, Fault};
+use crate::probe::{self, Fault, quic};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
 use crate::tools::ssh::sh_quote;
@@ -29,6 +28,8 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks,
     host_checks,
+    full_checks,
+    full_host_checks: |_| vec![],
 };
 
 const NAME: &str = "caddy";
@@ -155,7 +156,11 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     let trust = super::trust(config)?;
     let mut checks = vec![];
     for site in super::sites(config) {
-        checks.extend([certificate(&site, host, trust.clone()), redirect(&site, host), dns(&site, host)]);
+        checks.extend([
+            certificate(&site, host, trust.clone()),
+            redirect(&site, host),
+            dns::check(&site.domain, host),
+        ]);
         // Where the port is the proxy's own there is nothing to ask.
         if !PORTS.iter().any(|own| own.number == site.port && own.protocol == Protocol::Tcp) {
             checks.push(plain_port(&site, host));
@@ -206,6 +211,16 @@ fn redirect(site: &Site, host: &Host) -> Check {
     })
 }
 
+/// HTTP/3 is the one published port that nothing else asks.
+fn full_checks(_: &Config, host: &Host, _: Option<IpAddr>) -> Result<Vec<Check>> {
+    let host = host.address.clone();
+    Ok(vec![Check::new("TLS proxy: HTTP/3 over UDP 443", move |deadline| {
+        let versions = quic::versions(address(&host, 443)?, deadline)?;
+        let shown: Vec<_> = versions.iter().map(|version| format!("{version:#x}")).collect();
+        Ok(format!("QUIC versions {}", shown.join(", ")))
+    })])
+}
+
 /// What is behind the proxy is to be had through it alone.
 fn plain_port(site: &Site, host: &Host) -> Check {
     const PATIENCE: Duration = Duration::from_secs(1);
@@ -220,43 +235,6 @@ fn plain_port(site: &Site, host: &Host) -> Check {
             )),
         }
     })
-}
-
-/// A domain may lead elsewhere for good reasons, such as a name that has not spread yet: a warning.
-fn dns(site: &Site, host: &Host) -> Check {
-    let (domain, host) = (site.domain.clone(), host.clone());
-    let ask = move |deadline: Deadline| -> Answer {
-        let own: Vec<_> = host.addresses().filter_map(|name| address(name, 443).ok()).collect();
-        let shown =
-            |found: &[SocketAddr]| found.iter().map(|at| at.ip().to_string()).collect::<Vec<_>>().join(", ");
-        match look_up(&domain, deadline) {
-            Ok(found) if !found.is_empty() && found.iter().all(|at| own.contains(at)) => {
-                Answer::Passed { seen: shown(&found) }
-            }
-            Ok(found) => Answer::Warning {
-                seen: format!("the name leads to {}, the host is {}", shown(&found), shown(&own)),
-            },
-            Err(why) => Answer::Warning {
-                seen: format!("the name leads nowhere ({why}), the host is {}", shown(&own)),
-            },
-        }
-    };
-    Check { name: format!("{}: DNS", site.domain), ask: Box::new(ask) }
-}
-
-/// The system's resolver knows no deadline: it is left to itself when ours has passed.
-fn look_up(domain: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
-    let (sender, answer) = channel();
-    let name = domain.to_owned();
-    std::thread::spawn(move || {
-        let found = probe::addresses(&name, 443).map_err(|fault| fault.seen);
-        sender.send(found.map(|mut found| {
-            found.dedup();
-            found
-        }))
-    });
-    let in_time = answer.recv_timeout(deadline.left().unwrap_or_default());
-    in_time.unwrap_or_else(|_| Err(format!("no answer in {deadline}")))
 }
 
 fn address(host: &str, port: u16) -> Result<SocketAddr, Fault> {

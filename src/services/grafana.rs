@@ -23,6 +23,8 @@ pub const KIND: Kind = Kind {
     endpoints,
     checks,
     host_checks: |_| vec![],
+    full_checks: |_, _, _| Ok(vec![]),
+    full_host_checks: |_| vec![],
 };
 
 const PORT: u16 = 3000;

@@ -23,6 +23,8 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks: |_, _| Ok(vec![]),
     host_checks,
+    full_checks: |_, _, _| Ok(vec![]),
+    full_host_checks: |_| vec![],
 };
 
 /// Its name in the stack, and so in the network that it shares with the tracker.
@@ -63,7 +65,7 @@ fn container(config: &Config) -> Container {
 }
 
 /// A question to the server, asked in its container by the tracker's user.
-fn client(question: &str) -> Vec<String> {
+pub(super) fn client(question: &str) -> Vec<String> {
     let defaults = format!("--defaults-file={SETTINGS_INSIDE}/client.cnf");
     ["mysql", &defaults, "--skip-column-names", "--execute", question].map(Into::into).to_vec()
 }

@@ -19,6 +19,8 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks: |_, _| Ok(vec![]),
     host_checks: |config| vec![targets(config)],
+    full_checks: |_, _, _| Ok(vec![]),
+    full_host_checks: |_| vec![],
 };
 
 /// Where it listens.

@@ -1,5 +1,9 @@
 //! The tracker itself: UDP and HTTP trackers, API and health check in one container.
 
+pub mod load;
+pub mod meeting;
+pub mod stored;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use serde_json::json;
@@ -25,6 +29,8 @@ pub const KIND: Kind = Kind {
     endpoints,
     checks,
     host_checks: |_| vec![],
+    full_checks: meeting::checks,
+    full_host_checks: |_| vec![],
 };
 
 const NAME: &str = "tracker";
@@ -166,6 +172,7 @@ fn families(address: SocketAddr) -> Vec<SocketAddr> {
 }
 
 /// Something that the tracker listens on.
+#[derive(Clone)]
 struct Listener {
     kind: &'static str,
     address: SocketAddr,

@@ -59,8 +59,7 @@ impl Drop for Key {
     fn drop(&mut self) {
         if !self.removed {
             // Where this fails, the key's life ends by itself.
-            let _ =
-                ask(&self.api, &self.token, Method::DELETE, &self.word, Deadline::after(GRACE));
+            let _ = ask(&self.api, &self.token, Method::DELETE, &self.word, Deadline::after(GRACE));
         }
     }
 }

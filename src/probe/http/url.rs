@@ -8,8 +8,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use crate::probe::tls::Trust;
 use crate::probe;
+use crate::probe::tls::Trust;
 
 /// A URL, and the way to whom it names.
 #[derive(Clone, Debug)]

@@ -36,8 +36,10 @@ const KINDS: usize = 5;
 
 impl From<&Measured> for Figures {
     fn from(measured: &Measured) -> Self {
-        let (mut latencies, mut errors, mut last) = (vec![], BTreeMap::<String, usize>::new(), Duration::ZERO);
-        let sent = measured.fates.iter().enumerate().filter_map(|(index, fate)| Some((index, fate.as_ref()?)));
+        let (mut latencies, mut errors, mut last) =
+            (vec![], BTreeMap::<String, usize>::new(), Duration::ZERO);
+        let sent =
+            measured.fates.iter().enumerate().filter_map(|(index, fate)| Some((index, fate.as_ref()?)));
         let mut count = 0;
         for (index, fate) in sent {
             count += 1;
@@ -65,14 +67,6 @@ impl From<&Measured> for Figures {
             max_ms: at(100),
             late_ms: milliseconds(measured.late),
         }
-    }
-}
-
-impl Figures {
-    /// Of 1000 announces, how many were not answered well.
-    #[must_use]
-    pub fn errors_per_mille(&self) -> usize {
-        (self.sent - self.answered) * 1000 / self.sent.max(1)
     }
 }
 

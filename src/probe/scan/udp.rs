@@ -9,7 +9,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, connect, recv, send};
 
-use super::{open, ready};
+use super::{open, ready, window};
 use crate::probe::udp::connect_request;
 
 /// What came of asking UDP ports.
@@ -35,6 +35,7 @@ const AGAIN: Duration = Duration::from_millis(800);
 pub fn udp(host: IpAddr, ports: &[u16], stopped: &dyn Fn() -> bool) -> io::Result<Udp> {
     let mut seen = Udp::default();
     let mut asked = vec![];
+    window();
     for &port in ports {
         let socket = open(SocketAddr::new(host, port), SocketType::DGRAM)?;
         connect(&socket, &SocketAddr::new(host, port))?;
@@ -44,8 +45,10 @@ pub fn udp(host: IpAddr, ports: &[u16], stopped: &dyn Fn() -> bool) -> io::Resul
     while !asked.is_empty() && began.elapsed() < PATIENCE && !stopped() {
         if AGAIN * rounds <= began.elapsed() && rounds < 2 {
             rounds += 1;
-            // What an earlier packet caused is told at the next call; `hear` asks for it.
-            asked.iter().for_each(|(_, socket)| drop(send(socket, &connect_request(), SendFlags::empty())));
+            for (_, socket) in &asked {
+                // What this says may be about an earlier packet; `hear` reads it, too.
+                let _ = send(socket, &connect_request(), SendFlags::empty());
+            }
         }
         seen.hear(&mut asked)?;
     }

@@ -1,0 +1,91 @@
+//! Where a load of announces can go.
+
+use std::time::Duration;
+
+use super::meeting::{self, families};
+use super::{endpoint, reachable, visit};
+use crate::config::Config;
+use crate::error::Result;
+use crate::probe::http::{HttpTracker, Key};
+use crate::probe::load::{self, Crowd, Measured, Plan};
+use crate::probe::udp::Client;
+use crate::probe::{Deadline, Fault};
+use crate::services::Protocol;
+use crate::store::Host;
+
+/// Longer than any load takes.
+const KEY_LIFE: Duration = Duration::from_mins(30);
+
+/// A tracker that can be loaded.
+pub struct Target {
+    /// In the words of a check: `UDP tracker 6969`.
+    pub name: String,
+    /// TCP for HTTP.
+    pub protocol: Protocol,
+    way: Way,
+}
+
+enum Way {
+    Udp(std::net::SocketAddr),
+    Http(Box<HttpTracker>),
+}
+
+/// The trackers, and the key that opens those of a private one; it must live as long as they are used.
+///
+/// # Errors
+/// A secret has no value.
+pub fn targets(
+    config: &Config,
+    host: &Host,
+    deadline: Deadline,
+) -> Result<Result<(Vec<Target>, Option<Key>), Fault>> {
+    let api = meeting::api(config, host)?.filter(|_| config.tracker.core.private);
+    let key = api.map(|api| Key::make(&api.base, &api.token, KEY_LIFE, deadline)).transpose();
+    let key = match key {
+        Ok(key) => key,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let path = key.as_ref().map_or("/announce".into(), |key| format!("/announce/{}", key.word()));
+    let mut targets = vec![];
+    for listener in reachable(config).filter(|listener| listener.kind.ends_with("tracker")) {
+        let (protocol, port) = (listener.protocol, listener.address.port());
+        let place = endpoint(listener);
+        let way = match protocol {
+            Protocol::Udp => families(host, port).first().copied().map(Way::Udp),
+            Protocol::Tcp => {
+                Some(Way::Http(Box::new(HttpTracker::new(place.asked_at(config, host)?.join(&path)))))
+            }
+        };
+        targets.extend(way.map(|way| Target { name: place.called(), protocol, way }));
+    }
+    Ok(Ok((targets, key)))
+}
+
+impl Target {
+    /// One announce, to see whether a load makes sense.
+    ///
+    /// # Errors
+    /// What was seen in place of an answer.
+    pub fn greet(&self, deadline: Deadline) -> Result<String, Fault> {
+        match &self.way {
+            Way::Udp(address) => visit(&Client::connect(*address, deadline)?, deadline),
+            Way::Http(tracker) => visit(&**tracker, deadline),
+        }
+    }
+
+    /// Sends these announces.
+    ///
+    /// # Errors
+    /// Nothing could be sent.
+    pub fn load(
+        &self,
+        plan: Plan,
+        crowd: &Crowd,
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Measured, Fault> {
+        match &self.way {
+            Way::Udp(address) => load::udp(*address, plan, crowd, stopped),
+            Way::Http(tracker) => Ok(load::http(tracker, plan, crowd, stopped)),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Two peers that find each other, over each tracker and each family; in private mode by a key of the API.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use super::{PEER_PORT, endpoint, has_route, reachable};
+use crate::checks::{Answer, Check};
+use crate::config::Config;
+use crate::error::Result;
+use crate::probe::http::{HttpTracker, Key, Url};
+use crate::probe::swarm::{Announce, Announced, InfoHash, Tracker, Visit};
+use crate::probe::udp::Client;
+use crate::probe::{self, Deadline, Fault};
+use crate::services::Protocol;
+use crate::store::{Environment, Host};
+
+/// A key that could not be removed is of no use after this.
+const KEY_LIFE: Duration = Duration::from_mins(10);
+
+/// The API, and the token that opens it.
+#[derive(Clone)]
+pub struct Api {
+    /// The start of its URLs.
+    pub base: Url,
+    /// The token.
+    pub token: String,
+}
+
+/// The API as this machine reaches it; none where it listens inside its container only.
+///
+/// # Errors
+/// The token has no value.
+pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
+    let Some(listener) = reachable(config).find(|listener| listener.kind == "API") else { return Ok(None) };
+    let token = config.tracker.http_api.admin_token.resolve()?.expose().to_owned();
+    Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
+}
+
+/// An HTTP tracker of a private environment, by the start of its URLs.
+#[must_use]
+pub fn private_tracker(env: &Environment) -> Option<Url> {
+    let config = &env.config;
+    let mut listeners = reachable(config).filter(|_| config.tracker.core.private);
+    let listener = listeners.find(|listener| listener.kind == "HTTP tracker")?;
+    endpoint(listener).asked_at(config, env.host.as_ref()?).ok()
+}
+
+/// A meeting over each tracker, at each address of the host. `seen_as` is the address that the host sees us by.
+pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
+    let private = config.tracker.core.private;
+    let api = api(config, host)?;
+    let mut checks = vec![];
+    for listener in reachable(config).filter(|listener| listener.kind.ends_with("tracker")) {
+        for address in families(host, listener.address.port()) {
+            let there = Host { address: address.ip().to_string(), ..host.clone() };
+            let place = endpoint(listener.clone());
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            let name = format!("{} over {family}: two peers find each other", place.called());
+            let meeting = Meeting { address, seen_as };
+            if address.is_ipv6() && !has_route(address) {
+                checks.push(Check::skipped(name, &format!("this machine has no IPv6 route to {address}")));
+            } else if listener.protocol == Protocol::Udp {
+                checks.push(meeting.over_udp(name));
+            } else if !private {
+                checks.push(
+                    meeting
+                        .over_http(name, HttpTracker::new(place.asked_at(config, &there)?.join("/announce"))),
+                );
+            } else if let Some(api) = &api {
+                checks.push(meeting.by_key(name, place.asked_at(config, &there)?, api.clone()));
+            } else {
+                checks.push(Check::skipped(
+                    name,
+                    "no key can be made: the API listens inside its container only",
+                ));
+            }
+        }
+    }
+    Ok(checks)
+}
+
+/// One address of each family.
+pub(super) fn families(host: &Host, port: u16) -> Vec<SocketAddr> {
+    let found: Vec<_> =
+        host.addresses().filter_map(|name| probe::addresses(name, port).ok()).flatten().collect();
+    let of = |v6| found.iter().find(|address| address.is_ipv6() == v6).copied();
+    [of(false), of(true)].into_iter().flatten().collect()
+}
+
+/// Where two peers meet.
+#[derive(Clone, Copy)]
+struct Meeting {
+    address: SocketAddr,
+    seen_as: Option<IpAddr>,
+}
+
+impl Meeting {
+    fn over_udp(self, name: String) -> Check {
+        let ask = move |deadline| -> Answer {
+            let client = Client::connect(self.address, deadline);
+            client.and_then(|client| self.of_two(&client, deadline)).unwrap_or_else(Answer::Failed)
+        };
+        Check { name, ask: Box::new(ask) }
+    }
+
+    fn over_http(self, name: String, tracker: HttpTracker) -> Check {
+        let ask = move |deadline| self.of_two(&tracker, deadline).unwrap_or_else(Answer::Failed);
+        Check { name, ask: Box::new(ask) }
+    }
+
+    fn by_key(self, name: String, base: Url, api: Api) -> Check {
+        let ask = move |deadline| self.with_key(&base, &api, deadline).unwrap_or_else(Answer::Failed);
+        Check { name: format!("{name} by a key, and not without it"), ask: Box::new(ask) }
+    }
+
+    /// The key opens as long as it is there, and no longer.
+    fn with_key(self, base: &Url, api: &Api, deadline: Deadline) -> Result<Answer, Fault> {
+        let key = Key::make(&api.base, &api.token, KEY_LIFE, deadline)?;
+        let tracker = HttpTracker::new(base.join(&format!("/announce/{}", key.word())));
+        let met = self.of_two(&tracker, deadline)?;
+        key.remove(deadline)?;
+        match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
+            Err(fault) if fault.seen.contains("Authentication") => Ok(met),
+            Err(fault) => Err(fault),
+            Ok(_) => Err(Fault::new("a refusal, as the key was removed", "the announce was accepted")),
+        }
+    }
+
+    /// The second one is told of the first, and the first, when it asks again, of the second.
+    fn of_two(self, tracker: &dyn Tracker, deadline: Deadline) -> Result<Answer, Fault> {
+        let torrent = InfoHash::random();
+        let peers = [PEER_PORT, PEER_PORT + 1].map(|port| Announce::seeder(torrent, port));
+        // One who has it all may be told of nobody.
+        let [one, other] = peers.map(|peer| Announce { left: 1, ..peer });
+        let (first, _) = Visit::start(tracker, one, deadline)?;
+        let (second, told) = Visit::start(tracker, other, deadline)?;
+        let shown = listed(&told, one.port)?;
+        listed(&tracker.announce(&one, deadline)?, other.port)?;
+        second.stop(deadline)?;
+        first.stop(deadline)?;
+        Ok(self.judge(shown))
+    }
+
+    /// The tracker tells others the address that it saw.
+    fn judge(self, shown: IpAddr) -> Answer {
+        let own = self.own_address();
+        if self.seen_as == Some(shown) || own == Some(shown) {
+            return Answer::Passed { seen: format!("each is told of the other, at this machine's {shown}") };
+        }
+        let seen = format!("each is told of the other, at {shown}");
+        match self.seen_as.filter(|known| known.is_ipv4() == shown.is_ipv4()) {
+            Some(known) if is_internal(shown) && !is_internal(known) => Answer::Failed(Fault::new(
+                format!("peers at {known}, where the host sees this machine"),
+                format!(
+                    "peers at {shown}, which nobody else can reach: the way in hides the clients' addresses"
+                ),
+            )),
+            Some(known) => {
+                Answer::Warning { seen: format!("{seen}; SSH on the host sees this machine at {known}") }
+            }
+            None => Answer::Passed {
+                seen: format!("{seen}; whether that is this machine cannot be told from here"),
+            },
+        }
+    }
+
+    /// Which of its addresses this machine sends from; nothing is sent.
+    fn own_address(self) -> Option<IpAddr> {
+        let any: IpAddr = if self.address.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(self.address).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    }
+}
+
+/// The address of the peer with this port, among those that were told of.
+fn listed(told: &Announced, port: u16) -> Result<IpAddr, Fault> {
+    let found = told.peers.iter().find(|peer| peer.port() == port);
+    found.map(SocketAddr::ip).ok_or_else(|| {
+        let peers: Vec<_> = told.peers.iter().map(ToString::to_string).collect();
+        let seen = if peers.is_empty() { "none".into() } else { peers.join(", ") };
+        Fault::new(format!("the other peer, on port {port}, in the list of peers"), seen)
+    })
+}
+
+/// An address that means something else on each network.
+fn is_internal(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_was_lost_on_the_way_in_is_a_fault() {
+        let at = |seen_as: Option<&str>| Meeting {
+            address: "198.51.100.7:6969".parse().unwrap(),
+            seen_as: seen_as.map(|ip| ip.parse().unwrap()),
+        };
+        let judged = |seen_as, shown: &str| at(seen_as).judge(shown.parse().unwrap());
+        let seen_as = Some("203.0.113.9");
+        assert!(matches!(judged(seen_as, "203.0.113.9"), Answer::Passed { .. }));
+        assert!(matches!(judged(seen_as, "172.18.0.1"), Answer::Failed(_)));
+        assert!(matches!(judged(seen_as, "203.0.113.10"), Answer::Warning { .. }));
+        assert!(
+            matches!(judged(Some("2001:db8::1"), "172.18.0.1"), Answer::Passed { seen } if seen.contains("cannot be told"))
+        );
+    }
+
+    #[test]
+    fn the_other_peer_is_known_by_its_port() {
+        let told = |peers: &[&str]| Announced {
+            interval: Duration::ZERO,
+            seeders: 0,
+            leechers: 2,
+            peers: peers.iter().map(|peer| peer.parse().unwrap()).collect(),
+        };
+        assert_eq!(listed(&told(&["192.0.2.1:8", "192.0.2.2:9"]), 9).unwrap().to_string(), "192.0.2.2");
+        assert!(listed(&told(&["192.0.2.1:8"]), 9).unwrap_err().seen.contains("192.0.2.1:8"));
+    }
+}
