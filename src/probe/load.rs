@@ -50,7 +50,7 @@ impl Crowd {
     pub fn new(peers: u16) -> Self {
         let mut torrent = InfoHash::random();
         let peer = |number: u16| {
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 torrent = InfoHash::random();
             }
             // Two with one address and port would be one to the tracker.

@@ -53,12 +53,12 @@ struct Asked {
 /// # Errors
 /// This machine cannot ask: no route, no sockets.
 pub fn tcp(host: IpAddr, ports: &[u16], stopped: &dyn Fn() -> bool) -> io::Result<Tcp> {
-    let (began, window) = (Instant::now(), window());
+    let (since, window) = (Instant::now(), window());
     let (mut seen, mut asked) = (Tcp::default(), VecDeque::with_capacity(window));
     let mut left = ports.iter().copied();
     let (mut begun, mut more) = (0_u32, true);
     while (more || !asked.is_empty()) && !stopped() {
-        let due = allowed(began.elapsed());
+        let due = allowed(since.elapsed());
         while more && begun < due && asked.len() < window {
             let Some(port) = left.next() else {
                 more = false;

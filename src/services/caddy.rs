@@ -1,7 +1,7 @@
 //! Caddy, the TLS proxy: one site for each domain that a service has behind it.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks,
     host_checks,
-    full_checks,
+    full_checks: |_, host, _| Ok(vec![http3(host)]),
     full_host_checks: |_| vec![],
 };
 
@@ -212,13 +212,13 @@ fn redirect(site: &Site, host: &Host) -> Check {
 }
 
 /// HTTP/3 is the one published port that nothing else asks.
-fn full_checks(_: &Config, host: &Host, _: Option<IpAddr>) -> Result<Vec<Check>> {
+fn http3(host: &Host) -> Check {
     let host = host.address.clone();
-    Ok(vec![Check::new("TLS proxy: HTTP/3 over UDP 443", move |deadline| {
+    Check::new("TLS proxy: HTTP/3 over UDP 443", move |deadline| {
         let versions = quic::versions(address(&host, 443)?, deadline)?;
         let shown: Vec<_> = versions.iter().map(|version| format!("{version:#x}")).collect();
         Ok(format!("QUIC versions {}", shown.join(", ")))
-    })])
+    })
 }
 
 /// What is behind the proxy is to be had through it alone.

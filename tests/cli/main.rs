@@ -21,6 +21,7 @@ mod render;
 mod secrets;
 mod ssh;
 mod storage;
+mod suites;
 mod tofu;
 mod tools;
 mod usage;

@@ -105,7 +105,16 @@ impl Desk {
 
     /// Runs the program to its end.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let ran = self.command(args).output().unwrap();
+        Self::finish(self.command(args), args)
+    }
+
+    /// Runs the program with the text that people read.
+    pub fn run_in_text(&self, args: &[&str]) -> Ran {
+        Self::finish(self.plain(args), args)
+    }
+
+    fn finish(mut command: Command, args: &[&str]) -> Ran {
+        let ran = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { args: args.join(" "), code: ran.status.code(), out: text(ran.stdout), err: text(ran.stderr) }
     }

@@ -22,7 +22,7 @@ impl Api {
         Self { address: format!("{}:1212", host.address), token }
     }
 
-    fn ask(&self, method: &str, path: &str) -> String {
+    pub fn ask(&self, method: &str, path: &str) -> String {
         let encode = |encoded: String, byte| encoded + &format!("%{byte:02X}");
         let token = self.token.bytes().fold(String::new(), encode);
         get(

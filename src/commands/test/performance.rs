@@ -60,21 +60,21 @@ pub struct Before {
 pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<Checked>, Vec<Load>)> {
     let began = Timestamp::now();
     let targets = load::targets(&test.env.config, test.env.host()?, Deadline::after(test.timeout))?;
-    let (targets, _key) = targets.map_err(|fault| down(test, "the API", &fault))?;
-    if targets.is_empty() {
+    let targets = targets.map_err(|fault| down(test, "the API", &fault))?;
+    if targets.all.is_empty() {
         return Err(Error::new(
             Code::NotSupported,
             format!("no tracker of {} can be reached from here", test.env.name),
         )
         .help("the suite basic says why: torrust-tracker-deployer test"));
     }
-    for target in &targets {
+    for target in &targets.all {
         target.greet(Deadline::after(test.timeout)).map_err(|fault| down(test, &target.name, &fault))?;
     }
     let folder = test.app.store.folder(&test.env.name);
     let earlier = history::read(&folder);
     let (mut checked, mut loads) = (vec![], vec![]);
-    for target in &targets {
+    for target in &targets.all {
         let usual = if target.protocol == Protocol::Udp { UDP_RATE } else { HTTP_RATE };
         let (rate, seconds) = (rate.unwrap_or(usual), seconds.unwrap_or(SECONDS));
         let started = Instant::now();

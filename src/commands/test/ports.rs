@@ -127,7 +127,7 @@ fn judge_tcp(
             seen: format!("open: {open}; {refused} refuse, {silent} are silent, asked in {took:.1} s"),
         };
     }
-    blame(&excess, "open", list(promised), strict, holder)
+    blame(&excess, "open", &list(promised), strict, holder)
 }
 
 fn judge_udp(seen: &Udp, strict: bool, holder: &dyn Fn(u16) -> String) -> Answer {
@@ -139,16 +139,10 @@ fn judge_udp(seen: &Udp, strict: bool, holder: &dyn Fn(u16) -> String) -> Answer
             ),
         };
     }
-    blame(answered, "answers", "the published ones".into(), strict, holder)
+    blame(answered, "answers", "the published ones", strict, holder)
 }
 
-fn blame(
-    excess: &[u16],
-    what: &str,
-    promised: String,
-    strict: bool,
-    holder: &dyn Fn(u16) -> String,
-) -> Answer {
+fn blame(excess: &[u16], what: &str, promised: &str, strict: bool, holder: &dyn Fn(u16) -> String) -> Answer {
     let mut told: Vec<_> =
         excess.iter().take(SHOWN).map(|&port| format!("{port} {what}, held by {}", holder(port))).collect();
     if excess.len() > SHOWN {

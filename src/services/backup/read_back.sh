@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Part of a host check: makes a backup and reads it back. $1: sqlite3 or mysql; $2: the database's path in the archive.
 # The line at its end says what was in it.
 set -euo pipefail

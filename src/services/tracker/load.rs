@@ -30,15 +30,19 @@ enum Way {
     Http(Box<HttpTracker>),
 }
 
-/// The trackers, and the key that opens those of a private one; it must live as long as they are used.
+/// The trackers of an environment.
+pub struct Targets {
+    /// In the order of the configuration.
+    pub all: Vec<Target>,
+    /// What opens those of a private one, as long as it lives.
+    _key: Option<Key>,
+}
+
+/// The trackers of an environment. The inner error is what the API answers in place of a key.
 ///
 /// # Errors
 /// A secret has no value.
-pub fn targets(
-    config: &Config,
-    host: &Host,
-    deadline: Deadline,
-) -> Result<Result<(Vec<Target>, Option<Key>), Fault>> {
+pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Result<Targets, Fault>> {
     let api = meeting::api(config, host)?.filter(|_| config.tracker.core.private);
     let key = api.map(|api| Key::make(&api.base, &api.token, KEY_LIFE, deadline)).transpose();
     let key = match key {
@@ -58,7 +62,7 @@ pub fn targets(
         };
         targets.extend(way.map(|way| Target { name: place.called(), protocol, way }));
     }
-    Ok(Ok((targets, key)))
+    Ok(Ok(Targets { all: targets, _key: key }))
 }
 
 impl Target {

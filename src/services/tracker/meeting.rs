@@ -67,7 +67,7 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
                         .over_http(name, HttpTracker::new(place.asked_at(config, &there)?.join("/announce"))),
                 );
             } else if let Some(api) = &api {
-                checks.push(meeting.by_key(name, place.asked_at(config, &there)?, api.clone()));
+                checks.push(meeting.by_key(&name, place.asked_at(config, &there)?, api.clone()));
             } else {
                 checks.push(Check::skipped(
                     name,
@@ -108,7 +108,7 @@ impl Meeting {
         Check { name, ask: Box::new(ask) }
     }
 
-    fn by_key(self, name: String, base: Url, api: Api) -> Check {
+    fn by_key(self, name: &str, base: Url, api: Api) -> Check {
         let ask = move |deadline| self.with_key(&base, &api, deadline).unwrap_or_else(Answer::Failed);
         Check { name: format!("{name} by a key, and not without it"), ask: Box::new(ask) }
     }
