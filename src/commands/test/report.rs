@@ -103,7 +103,7 @@ impl Report {
             Answer::Passed { seen } => format!("<system-out>{}</system-out>", xml_escape(seen)),
             Answer::Warning { seen } => format!("<system-out>warning: {}</system-out>", xml_escape(seen)),
             Answer::Failed(fault) => {
-                format!("<failure type=\"expected\" message=\"{}\"/>", xml_escape(&fault.to_string()))
+                format!("<failure type=\"check\" message=\"{}\"/>", xml_escape(&fault.to_string()))
             }
             Answer::Skipped { reason } => format!("<skipped message=\"{}\"/>", xml_escape(reason)),
         };
