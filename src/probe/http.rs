@@ -1,10 +1,10 @@
 //! An HTTP service as a client sees it: plain requests, health checks, the tracker's API and HTTP trackers.
 
-mod key;
+mod record;
 mod tracker;
 mod url;
 
-pub use key::Key;
+pub use record::Record;
 pub use tracker::HttpTracker;
 pub use url::Url;
 

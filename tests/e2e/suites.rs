@@ -35,10 +35,11 @@ fn seen<'r>(report: &'r Value, name: &str) -> &'r str {
     check.unwrap_or_else(|| panic!("no {name}: {report:#}"))["seen"].as_str().unwrap()
 }
 
-/// How many keys the tracker's database has.
-fn keys(host: &Host) -> String {
+/// How many keys and entries of the whitelist the tracker's database has.
+fn written(host: &Host) -> String {
     host.exec(
-        "python3 -c 'import sqlite3; print(*sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select count(*) from keys\").fetchone())'",
+        "python3 -c 'import sqlite3; print(*sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(
+             \"select (select count(*) from keys), (select count(*) from whitelist)\").fetchone())'",
     )
 }
 
@@ -63,7 +64,7 @@ fn a_good_stack_passes_in_full_and_an_open_port_is_named() {
     assert_eq!(host.exec("ls /opt/torrust/storage/backup/*.tar.gz | wc -l").trim(), "1");
     assert_ne!(host.tracker(), before, "it was restarted");
     assert_eq!(before.split(' ').next(), host.tracker().split(' ').next(), "it is the same container");
-    assert_eq!(keys(&host), "0", "what was written is removed");
+    assert_eq!(written(&host), "0 0", "what was written is removed");
 
     let stranger = host.spawn("python3 -m http.server --bind 0.0.0.0 8123");
     host.exec("ufw allow 8123/tcp; until (exec 3<>/dev/tcp/127.0.0.1/8123); do sleep 0.1; done 2>/dev/null");
@@ -91,7 +92,7 @@ fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
     );
     assert_checks(&report, "HTTP tracker 7070: refuses an announce without a key", "passed", 1);
     assert_checks(&report, "UDP tracker 6969", "skipped", 1);
-    assert!(seen(&report, "database: a value").contains("a key was still there"));
+    assert!(seen(&report, "database: a value").contains("an entry of the whitelist was still there"));
 
     let load = || desk.run(&[&["test", &desk.name][..], &LOAD].concat());
     let (first, second) = (load().ok(), load().ok());
@@ -102,7 +103,7 @@ fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
     assert!(!seen(&first, "HTTP tracker 7070").contains("against"));
     assert!(seen(&second, "HTTP tracker 7070: 50 announces a second for 2 s").contains("against 2"));
     assert_eq!(second["loads"][0]["before"]["p99_ms"], first["loads"][0]["p99_ms"]);
-    assert_eq!(keys(&host), "0", "its key is removed");
+    assert_eq!(written(&host), "0 0", "its key is removed");
     let stats = Api::of(&desk, &host).ask("GET", "stats");
     assert!(stats.contains("\"seeders\":0,") && stats.contains("\"leechers\":0,"), "{stats}");
 }

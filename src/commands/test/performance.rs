@@ -90,6 +90,9 @@ pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<
         checked.push(Checked { name, answer, seconds: started.elapsed().as_secs_f64() });
         loads.extend(load);
     }
+    if let Some(Err(fault)) = targets.key.map(|key| key.remove(Deadline::after(test.timeout))) {
+        test.app.out.warn(&format!("the key of this load stays until its time is over: {}", fault.seen));
+    }
     if let Err(error) = history::append(&folder, began, &loads) {
         test.app.out.warn(&format!("these figures are not kept for the next comparison: {error}"));
     }

@@ -9,15 +9,13 @@ use super::Test;
 use crate::checks::{Answer, Checked};
 use crate::error::Result;
 use crate::output;
-use crate::probe::http::{self, HttpTracker, Key, Url};
-use crate::probe::swarm::{Announce, InfoHash, Visit};
+use crate::probe::http::{self, Record, Url};
+use crate::probe::swarm::InfoHash;
 use crate::probe::{Deadline, Fault};
 use crate::services::tracker::meeting::{self, Api};
 use crate::services::tracker::stored;
 
 const NAME: &str = "database: a value that was written survives a restart of the stack";
-/// A key that could not be removed is of no use after this.
-const KEY_LIFE: Duration = Duration::from_mins(10);
 /// How long the stack may take to be healthy again.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How long the host may wait for a backup or a release to end, and the stack to stop.
@@ -28,7 +26,7 @@ pub fn skipped(why: &str) -> Checked {
     Checked { name: NAME.into(), answer: Answer::Skipped { reason: why.into() }, seconds: 0.0 }
 }
 
-/// Writes a key through the API, restarts the stack, looks for the key, and removes it.
+/// Writes an entry of the whitelist through the API, restarts the stack, looks for the entry, and removes it.
 pub fn ask(test: &Test) -> Result<Checked> {
     let Some(api) = meeting::api(&test.env.config, test.env.host()?)? else {
         return Ok(skipped("nothing can be written: the API listens inside its container only"));
@@ -43,9 +41,10 @@ pub fn ask(test: &Test) -> Result<Checked> {
 
 /// The outer error ends the command, the inner one is what the check found.
 fn survive(test: &Test, api: &Api) -> Result<Result<String, Fault>> {
-    let (deadline, out) = (Deadline::after(test.timeout), &test.app.out);
-    let key = match Key::make(&api.base, &api.token, KEY_LIFE, deadline) {
-        Ok(key) => key,
+    let (torrent, out) = (InfoHash::random(), &test.app.out);
+    let written = Record::whitelisted(&api.base, &api.token, torrent, Deadline::after(test.timeout));
+    let entry = match written {
+        Ok(entry) => entry,
         Err(fault) => return Ok(Err(fault)),
     };
     out.warn(&format!(
@@ -59,17 +58,15 @@ fn survive(test: &Test, api: &Api) -> Result<Result<String, Fault>> {
     if let Err(fault) = restarted? {
         return Ok(Err(fault));
     }
-    let kept = count(test, &key)?;
-    if kept != "1" {
-        let seen = format!("the database has it {kept} times");
-        return Ok(Err(Fault::new("the key that was written before the restart", seen)));
-    }
-    let word = key.word().to_owned();
-    let end = opens(test, &word).and_then(|()| key.remove(Deadline::after(test.timeout)));
-    if let Err(fault) = end {
+    if let Err(fault) = count(test, torrent, "1")? {
         return Ok(Err(fault));
     }
-    Ok(Ok(format!("a key was still there, and is removed; the tracker was away for {away}")))
+    if let Err(fault) = entry.remove(Deadline::after(test.timeout)) {
+        return Ok(Err(fault));
+    }
+    let seen =
+        format!("an entry of the whitelist was still there, and is removed; the tracker was away for {away}");
+    Ok(count(test, torrent, "0")?.map(|()| seen))
 }
 
 fn restart(test: &Test) -> Result<Result<(), Fault>> {
@@ -83,20 +80,15 @@ fn restart(test: &Test) -> Result<Result<(), Fault>> {
     Ok(Err(Fault::new(expected, ran.complaint())))
 }
 
-/// How often the database has the key, as the host reads it there.
-fn count(test: &Test, key: &Key) -> Result<String> {
-    let command = stored::count_of_key(&test.env.config, key.word());
+/// Whether the database has the entry this often, as the host reads it there.
+fn count(test: &Test, torrent: InfoHash, wanted: &str) -> Result<Result<(), Fault>> {
+    let command = stored::count_of(&test.env.config, torrent);
     let ran = test.ssh.run_root(&format!("cd /opt/torrust && {command}"), &[])?;
-    Ok(if ran.ok() { ran.stdout.trim().to_owned() } else { format!("unknown ({})", ran.complaint()) })
-}
-
-/// A private tracker has read the key from its database, too.
-fn opens(test: &Test, word: &str) -> Result<(), Fault> {
-    let Some(base) = meeting::private_tracker(&test.env) else { return Ok(()) };
-    let tracker = HttpTracker::new(base.join(&format!("/announce/{word}")));
-    let deadline = Deadline::after(test.timeout);
-    let (visit, _) = Visit::start(&tracker, Announce::seeder(InfoHash::random(), 9), deadline)?;
-    visit.stop(deadline).map(drop)
+    let found = if ran.ok() { ran.stdout.trim().to_owned() } else { ran.complaint() };
+    if found == wanted {
+        return Ok(Ok(()));
+    }
+    Ok(Err(Fault::new(format!("{wanted} entries in the database for the torrent of this check"), found)))
 }
 
 /// Asks time and again whether the tracker is there.

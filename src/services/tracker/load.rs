@@ -6,7 +6,7 @@ use super::meeting::{self, families};
 use super::{endpoint, reachable, visit};
 use crate::config::Config;
 use crate::error::Result;
-use crate::probe::http::{HttpTracker, Key};
+use crate::probe::http::{HttpTracker, Record};
 use crate::probe::load::{self, Crowd, Measured, Plan};
 use crate::probe::udp::Client;
 use crate::probe::{Deadline, Fault};
@@ -34,8 +34,8 @@ enum Way {
 pub struct Targets {
     /// In the order of the configuration.
     pub all: Vec<Target>,
-    /// What opens those of a private one, as long as it lives.
-    _key: Option<Key>,
+    /// What opens those of a private one, as long as it is there.
+    pub key: Option<Record>,
 }
 
 /// The trackers of an environment. The inner error is what the API answers in place of a key.
@@ -44,7 +44,7 @@ pub struct Targets {
 /// A secret has no value.
 pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Result<Targets, Fault>> {
     let api = meeting::api(config, host)?.filter(|_| config.tracker.core.private);
-    let key = api.map(|api| Key::make(&api.base, &api.token, KEY_LIFE, deadline)).transpose();
+    let key = api.map(|api| Record::key(&api.base, &api.token, KEY_LIFE, deadline)).transpose();
     let key = match key {
         Ok(key) => key,
         Err(fault) => return Ok(Err(fault)),
@@ -62,7 +62,7 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
         };
         targets.extend(way.map(|way| Target { name: place.called(), protocol, way }));
     }
-    Ok(Ok(Targets { all: targets, _key: key }))
+    Ok(Ok(Targets { all: targets, key }))
 }
 
 impl Target {

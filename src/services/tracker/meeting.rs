@@ -7,12 +7,12 @@ use super::{PEER_PORT, endpoint, has_route, reachable};
 use crate::checks::{Answer, Check};
 use crate::config::Config;
 use crate::error::Result;
-use crate::probe::http::{HttpTracker, Key, Url};
+use crate::probe::http::{HttpTracker, Record, Url};
 use crate::probe::swarm::{Announce, Announced, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
 use crate::services::Protocol;
-use crate::store::{Environment, Host};
+use crate::store::Host;
 
 /// A key that could not be removed is of no use after this.
 const KEY_LIFE: Duration = Duration::from_mins(10);
@@ -34,15 +34,6 @@ pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
     let Some(listener) = reachable(config).find(|listener| listener.kind == "API") else { return Ok(None) };
     let token = config.tracker.http_api.admin_token.resolve()?.expose().to_owned();
     Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
-}
-
-/// An HTTP tracker of a private environment, by the start of its URLs.
-#[must_use]
-pub fn private_tracker(env: &Environment) -> Option<Url> {
-    let config = &env.config;
-    let mut listeners = reachable(config).filter(|_| config.tracker.core.private);
-    let listener = listeners.find(|listener| listener.kind == "HTTP tracker")?;
-    endpoint(listener).asked_at(config, env.host.as_ref()?).ok()
 }
 
 /// A meeting over each tracker, at each address of the host. `seen_as` is the address that the host sees us by.
@@ -115,10 +106,15 @@ impl Meeting {
 
     /// The key opens as long as it is there, and no longer.
     fn with_key(self, base: &Url, api: &Api, deadline: Deadline) -> Result<Answer, Fault> {
-        let key = Key::make(&api.base, &api.token, KEY_LIFE, deadline)?;
+        let key = Record::key(&api.base, &api.token, KEY_LIFE, deadline)?;
         let tracker = HttpTracker::new(base.join(&format!("/announce/{}", key.word())));
         let met = self.of_two(&tracker, deadline)?;
-        key.remove(deadline)?;
+        if let Err(fault) = key.remove(deadline) {
+            // The tracker's 3.0.0 cannot with MySQL.
+            return Ok(Answer::Warning {
+                seen: format!("a key opens, and cannot be taken back: {}", fault.seen),
+            });
+        }
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
             Err(fault) if fault.seen.contains("Authentication") => Ok(met),
             Err(fault) => Err(fault),

@@ -1,0 +1,94 @@
+//! What the tracker's API writes into its database: keys of a private tracker, entries of the whitelist.
+
+use std::time::Duration;
+
+use ureq::http::{Method, Request};
+
+use super::{Answer, Url, percent_encode, send};
+use crate::probe::swarm::InfoHash;
+use crate::probe::{Deadline, Fault};
+
+/// How long a removal may take when the check that wrote is already over.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Something in the tracker's database that goes when the value goes: nothing that a check wrote remains there.
+pub struct Record {
+    api: Url,
+    token: String,
+    kind: &'static str,
+    word: String,
+    removed: bool,
+}
+
+impl Record {
+    /// Has the tracker make a key for peers. It is of no use after `life`, should it outlive its removal.
+    ///
+    /// # Errors
+    /// What was seen in place of a key.
+    pub fn key(api: &Url, token: &str, life: Duration, deadline: Deadline) -> Result<Self, Fault> {
+        let answer = ask(api, token, Method::POST, "key", &life.as_secs().to_string(), deadline)?;
+        let made = answer.json().filter(|_| answer.is_success());
+        let Some(word) = made.as_ref().and_then(|made| made["key"].as_str()) else {
+            return Err(Fault::new("a new key from the API", format!("answered {}", answer.brief())));
+        };
+        Ok(Self::new(api, token, "key", word.to_owned()))
+    }
+
+    /// Puts a torrent on the whitelist, which every tracker keeps, also one that does not go by it.
+    ///
+    /// # Errors
+    /// What was seen in place of success.
+    pub fn whitelisted(api: &Url, token: &str, torrent: InfoHash, deadline: Deadline) -> Result<Self, Fault> {
+        let record = Self::new(api, token, "whitelist", torrent.to_string());
+        record.ask(Method::POST, "a new entry of the whitelist", deadline)?;
+        Ok(record)
+    }
+
+    fn new(api: &Url, token: &str, kind: &'static str, word: String) -> Self {
+        Self { api: api.clone(), token: token.to_owned(), kind, word, removed: false }
+    }
+
+    /// The key, or the torrent.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// What was seen in place of its removal.
+    pub fn remove(mut self, deadline: Deadline) -> Result<(), Fault> {
+        self.removed = true;
+        self.ask(Method::DELETE, &format!("the removal of the {} by the API", self.kind), deadline)
+    }
+
+    fn ask(&self, method: Method, expected: &str, deadline: Deadline) -> Result<(), Fault> {
+        let answer = ask(&self.api, &self.token, method, self.kind, &self.word, deadline)?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        Err(Fault::new(expected, format!("answered {}", answer.brief())))
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.removed {
+            // The check is over, and says what it found already.
+            let _ = self.ask(Method::DELETE, "its removal", Deadline::after(GRACE));
+        }
+    }
+}
+
+fn ask(
+    api: &Url,
+    token: &str,
+    method: Method,
+    kind: &str,
+    what: &str,
+    deadline: Deadline,
+) -> Result<Answer, Fault> {
+    let url = api.join(&format!("/api/v1/{kind}/{what}?token={}", percent_encode(token.as_bytes())));
+    send(&url.agent(), Request::builder().method(method).uri(url.text()), &url, deadline)
+}
