@@ -40,7 +40,7 @@ pub struct Args {
     /// How the report is written; by default as --output-format says. xml is JUnit's
     #[arg(long, value_enum)]
     report: Option<ReportFormat>,
-    /// Of the suite performance: announces a second at each tracker [default: 1000 over UDP, 200 over HTTP]
+    /// Of the suite performance: announces a second at each tracker [default: 500 over UDP, 100 over HTTP]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: Option<u32>,
     /// Of the suite performance: for how long at each tracker [default: 5]

@@ -17,8 +17,8 @@ use crate::services::Protocol;
 use crate::services::tracker::load::{self, Target};
 
 /// Announces a second. What a small machine answers without effort, so that a slower answer means something.
-const UDP_RATE: u32 = 1000;
-const HTTP_RATE: u32 = 200;
+const UDP_RATE: u32 = 500;
+const HTTP_RATE: u32 = 100;
 const SECONDS: u32 = 5;
 /// Peers that take turns.
 const PEERS: u16 = 500;
