@@ -1,0 +1,389 @@
+"""Looks at the host, as root, and tells what it saw: one JSON document a look, each on a line of its own.
+
+usage: status.py     one JSON document on standard input says what to look at:
+    deep        whether to look at more than the containers
+    images      the image references that containers should have
+    checks      [name, command for bash] pairs, run in /opt/torrust
+    figures     null, or what asks the tracker's API for its figures: container, port, path
+    interval    null for one look, else the seconds between looks, until input ends. Meanwhile each line of input is
+                "log CONTAINER", whose last lines are told from then on, or "refresh"
+"""
+import ctypes
+import glob
+import hashlib
+import http.client
+import json
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+ROOT = "/opt/torrust"
+PROJECT = "torrust"
+# A processor's share over less than this jumps.
+CPU_WINDOW = 0.15
+# Counting what is in the folders may not take longer; what was counted by then is told as such.
+COUNT_SECONDS = 0.3
+DEEP_SECONDS = 60
+LOG_LINES = 200
+
+
+class Docker(http.client.HTTPConnection):
+    """Docker's API on its socket: its command line takes a tenth of a second for each question."""
+
+    def __init__(self):
+        super().__init__("docker", timeout=10)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect("/var/run/docker.sock")
+
+    def ask(self, path):
+        self.request("GET", path)
+        answer = self.getresponse()
+        body = answer.read()
+        return body if answer.status == 200 else None
+
+    def get(self, path):
+        body = self.ask(path)
+        return body and json.loads(body)
+
+
+def usage(stats):
+    """Processor nanoseconds, the moment of the look, and memory as `docker stats` counts it."""
+    memory = stats.get("memory_stats", {})
+    counters = memory.get("stats", {})
+    cache = counters.get("total_inactive_file", counters.get("inactive_file", 0))
+    used = memory["usage"] - cache if "usage" in memory else None
+    return stats["cpu_stats"]["cpu_usage"]["total_usage"], time.monotonic(), used, memory.get("limit")
+
+
+class Containers:
+    """The stack's containers, from look to look."""
+
+    def __init__(self, images):
+        self.images = images
+        self.before = {}
+        self.ids = {}
+
+    def stats(self, docker, number):
+        stats = docker.get(f"/containers/{number}/stats?stream=false&one-shot=true")
+        return usage(stats) if stats else None
+
+    def begin(self, docker):
+        """The first look at the processor's time, so that work lies between it and the next."""
+        for listed in docker.get(f"/containers/json?filters=%7B%22label%22%3A%5B%22com.docker.compose.project%3D{PROJECT}%22%5D%7D"):
+            self.before[listed["Id"]] = self.stats(docker, listed["Id"])
+
+    def look(self, docker):
+        every = docker.get("/containers/json?all=1")
+        ours = [one for one in every if one["Labels"].get("com.docker.compose.project") == PROJECT]
+        seen = [self.one(docker, listed) for listed in ours]
+        self.ids = {one["name"]: one["id"] for one in seen if one}
+        return {
+            "version": docker.get("/version")["Version"],
+            "containers": [one for one in seen if one],
+            "others": [
+                {"name": one["Names"][0][1:], "image": one["Image"], "networks": list(one["NetworkSettings"]["Networks"])}
+                for one in every
+                if one not in ours
+            ],
+            "images": {image: (docker.get(f"/images/{image}/json") or {}).get("Id") for image in self.images},
+        }
+
+    def one(self, docker, listed):
+        number = listed["Id"]
+        found = docker.get(f"/containers/{number}/json")
+        if not found:
+            return None
+        state, image = found["State"], docker.get(f"/images/{found['Image']}/json") or {}
+        seen = {
+            "id": number,
+            "name": found["Name"][1:],
+            "service": listed["Labels"].get("com.docker.compose.service", ""),
+            "state": state["Status"],
+            "health": state.get("Health", {}).get("Status", ""),
+            "exit_code": state["ExitCode"],
+            "out_of_memory": state["OOMKilled"],
+            "restarts": found["RestartCount"],
+            "started": state["StartedAt"],
+            "finished": state["FinishedAt"],
+            "image": found["Config"]["Image"],
+            "image_id": found["Image"],
+            "digest": next(iter(image.get("RepoDigests") or []), None),
+            "networks": list(found["NetworkSettings"]["Networks"]),
+            "addresses": [
+                address
+                for network in found["NetworkSettings"]["Networks"].values()
+                for address in (network["IPAddress"], network["GlobalIPv6Address"])
+                if address
+            ],
+        }
+        if state["Status"] == "running":
+            self.add_usage(docker, seen)
+        return seen
+
+    def add_usage(self, docker, seen):
+        before, now = self.before.get(seen["id"]), self.stats(docker, seen["id"])
+        if now:
+            self.before[seen["id"]] = now
+            seen["memory"], seen["memory_limit"] = now[2], now[3]
+        if now and before:
+            seen["cpu_percent"] = 100 * (now[0] - before[0]) / 1e9 / (now[1] - before[1])
+
+    def log(self, docker, name):
+        if name not in self.ids:
+            return []
+        body = docker.ask(f"/containers/{self.ids[name]}/logs?stdout=1&stderr=1&tail={LOG_LINES}") or b""
+        text = b""
+        # Each piece has a head of 8 bytes: the stream, and the piece's length.
+        while len(body) >= 8:
+            length = int.from_bytes(body[4:8], "big")
+            text, body = text + body[8:8 + length], body[8 + length:]
+        return text.decode(errors="replace").splitlines()
+
+
+def lines(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def manifest():
+    return [line.split(" ") for line in lines(f"{ROOT}/releases/current/manifest")]
+
+
+def drift():
+    """What a release put there and is not any more as it was."""
+    found = []
+    for mark, *rest in manifest():
+        if mark == "unit":
+            unit = os.path.basename(rest[0])
+            if os.path.realpath(f"/etc/systemd/system/{unit}") != os.path.realpath(f"{ROOT}/{rest[0]}"):
+                found.append([rest[0], "unlinked"])
+            continue
+        mode, path = rest[0], " ".join(rest[2:])
+        try:
+            if mark == "dir":
+                os.stat(f"{ROOT}/{path}")
+                continue
+            with open(f"{ROOT}/{path}", "rb") as file:
+                if hashlib.sha256(file.read()).hexdigest() != mark:
+                    found.append([path, "changed"])
+                elif mode == "0600" and os.fstat(file.fileno()).st_mode & 0o777 != 0o600:
+                    found.append([path, "open"])
+        except OSError as error:
+            found.append([path, "missing" if isinstance(error, FileNotFoundError) else str(error)])
+    return found
+
+
+def release():
+    current = f"{ROOT}/releases/current"
+    return {
+        "environment": next(iter(lines(f"{ROOT}/environment")), None),
+        "number": os.readlink(current) if os.path.islink(current) else None,
+        "files": sum(1 for line in manifest() if line[0] not in ("dir", "unit")),
+        "drift": drift(),
+        "images": dict(line.split(" ", 1) for line in lines(f"{current}/images") if " " in line),
+    }
+
+
+def folder_size(folder, until):
+    size, whole = 0, True
+    for at, _, files in os.walk(folder):
+        if time.monotonic() > until:
+            whole = False
+            break
+        for name in files:
+            try:
+                size += os.lstat(os.path.join(at, name)).st_blocks * 512
+            except OSError:
+                pass
+    return {"path": os.path.relpath(folder, ROOT), "bytes": size, "whole": whole}
+
+
+def disks(folders):
+    """Free space and inodes of each file system that matters."""
+    found = {}
+    for path in ["/", "/var/lib/docker", ROOT, *folders]:
+        try:
+            device = os.stat(path).st_dev
+        except OSError:
+            continue
+        if device not in found:
+            space = os.statvfs(path)
+            found[device] = {
+                "path": path,
+                "bytes": space.f_blocks * space.f_frsize,
+                "free": space.f_bavail * space.f_frsize,
+                "files": space.f_files,
+                "files_free": space.f_favail,
+            }
+    return list(found.values())
+
+
+def storage():
+    folders = sorted(path for path in glob.glob(f"{ROOT}/storage/*") if os.path.isdir(path))
+    until = time.monotonic() + COUNT_SECONDS
+    return {"disks": disks(folders), "folders": [folder_size(folder, until) for folder in folders]}
+
+
+def system():
+    memory = dict(line.split(":") for line in lines("/proc/meminfo"))
+    kib = {name: int(memory[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")}
+    up = float(lines("/proc/uptime")[0].split()[0])
+    # In a container the kernel's is the machine's, while its first process began with it.
+    began = int(lines("/proc/1/stat")[0].rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return {
+        "uptime": up - began if began < up else up,
+        "load": os.getloadavg()[0],
+        "processors": len(os.sched_getaffinity(0)),
+        "memory": kib["MemTotal"],
+        "memory_free": kib["MemAvailable"],
+        "container": next(iter(lines("/run/systemd/container")), None),
+        "synchronised": ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) != 5,
+    }
+
+
+def order(version):
+    """What Debian's versions are sorted by: deb-version(7)."""
+    epoch, _, rest = version.rpartition(":")
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
+
+    def weight(character):
+        return -1 if character == "~" else ord(character) + (0 if character.isalpha() else 256)
+
+    def parts(text):
+        pairs = re.findall(r"(\D*)(\d*)", text)
+        return [([*map(weight, word), 0], int(number or 0)) for word, number in pairs]
+
+    return int(epoch or 0), parts(upstream), parts(revision)
+
+
+def stanzas(text):
+    for stanza in text.split("\n\n"):
+        # The long values' further lines begin with a space.
+        yield dict(line.split(": ", 1) for line in stanza.split("\n") if ": " in line and line[0] != " ")
+
+
+def security():
+    """Installed packages of which the security archive has a newer version, by the lists that apt fetched last: apt's own
+    programs take seconds to open them."""
+    base = "/var/lib/apt/lists"
+    fetched = [base, f"{base}/partial", "/var/lib/apt/periodic/update-success-stamp"]
+    names = [path for path in glob.glob(f"{base}/*_Packages*") if "-security" in path]
+    if not names:
+        return {"packages": None}
+    with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as file:
+        installed = {one["Package"]: one["Version"] for one in stanzas(file.read()) if one.get("Status", "").endswith(" installed")}
+    found = set()
+    for name in names:
+        # Where apt keeps its lists packed, its helper unpacks them.
+        packed = not name.endswith("_Packages")
+        text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", name], capture_output=True, text=True, check=False).stdout if packed else "\n".join(lines(name))
+        for package, version in re.findall(r"^Package: (\S+)\n(?:(?!\n).*\n)*?Version: (\S+)$", text, re.MULTILINE):
+            if package in installed and installed[package] != version and order(installed[package]) < order(version):
+                found.add(package)
+    return {"packages": sorted(found), "fetched": max(os.stat(path).st_mtime for path in fetched if os.path.exists(path))}
+
+
+def figures(wanted, containers):
+    """The tracker's own counters, or why there are none."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    addresses = [one["addresses"] for one in containers if one["service"] == wanted["container"]]
+    error = "it does not run"
+    for address in addresses[0] if addresses else []:
+        host = f"[{address}]" if ":" in address else address
+        try:
+            with opener.open(f"http://{host}:{wanted['port']}{wanted['path']}", timeout=1) as answer:
+                return json.load(answer)
+        except (OSError, ValueError) as problem:
+            error = str(problem)
+    return {"error": error}
+
+
+def start_checks(checks):
+    run = lambda command: subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return [(name, run(command)) for name, command in checks if os.path.isdir(ROOT)]
+
+
+def end_checks(started):
+    for name, process in started:
+        try:
+            said = process.communicate(timeout=5)[0].strip()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = "no answer within 5 s"
+        yield {"name": name, "ok": process.returncode == 0, "seen": said.rpartition("\n")[2]}
+
+
+def deep_look(wanted):
+    checks = start_checks(wanted["checks"])
+    found = {"system": system(), "release": release(), "storage": storage(), "security": security()}
+    found["reboot"] = lines("/run/reboot-required.pkgs") if os.path.exists("/run/reboot-required") else None
+    return {**found, "checks": list(end_checks(checks))}
+
+
+def look(wanted, containers, deep, log):
+    seen = {"began": time.time()}
+    docker = Docker()
+    try:
+        if not containers.before:
+            containers.begin(docker)
+            first = time.monotonic()
+            if deep:
+                seen.update(deep_look(wanted))
+            time.sleep(max(0, first + CPU_WINDOW - time.monotonic()))
+        elif deep:
+            seen.update(deep_look(wanted))
+        seen["docker"] = containers.look(docker)
+        if wanted["figures"]:
+            seen["figures"] = figures(wanted["figures"], seen["docker"]["containers"])
+        if log:
+            seen["log"] = {"container": log, "lines": containers.log(docker, log)}
+    except (OSError, TypeError, http.client.HTTPException) as error:
+        seen["docker"] = {"error": f"{type(error).__name__}: {error}"}
+        if deep and "system" not in seen:
+            seen.update(deep_look(wanted))
+    finally:
+        docker.close()
+    seen["ended"] = time.time()
+    print(json.dumps(seen), flush=True)
+
+
+def watch(wanted, containers):
+    """Looks until nobody wants to know any more."""
+    log, deep_at, waiting = None, 0, b""
+    while True:
+        deep = wanted["deep"] and time.monotonic() >= deep_at
+        look(wanted, containers, deep, log)
+        if deep:
+            deep_at = time.monotonic() + DEEP_SECONDS
+        if not select.select([0], [], [], wanted["interval"])[0]:
+            continue
+        said = os.read(0, 4096)
+        if not said:
+            return
+        *whole, waiting = (waiting + said).split(b"\n")
+        for word, _, rest in (line.decode().partition(" ") for line in whole):
+            log = rest if word == "log" else log
+            deep_at = 0 if word == "refresh" else deep_at
+
+
+def main():
+    wanted = json.loads(os.fdopen(os.dup(0), "rb", 0).readline())
+    containers = Containers(wanted["images"])
+    if wanted["interval"]:
+        watch(wanted, containers)
+    else:
+        look(wanted, containers, wanted["deep"], None)
+
+
+main()
