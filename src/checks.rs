@@ -1,6 +1,6 @@
 //! Checks: questions to a deployed stack, asked side by side, with what was seen.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -13,8 +13,9 @@ use crate::process::Runner;
 pub struct Check {
     /// What is checked, such as `UDP tracker 6969 over IPv4: announce`.
     pub name: String,
-    /// Asks.
-    pub ask: Box<dyn Fn(Deadline) -> Answer + Send + Sync>,
+    /// Whether the answer comes as soon as the network allows. Where nobody must answer, only waiting tells.
+    pub quick: bool,
+    ask: Box<dyn Fn(Deadline) -> Answer + Send + Sync>,
 }
 
 /// What came of a check.
@@ -76,7 +77,7 @@ impl Check {
     /// A check that cannot be asked, and why.
     pub fn skipped(name: impl Into<String>, reason: &str) -> Self {
         let reason = reason.to_owned();
-        Self { name: name.into(), ask: Box::new(move |_| Answer::Skipped { reason: reason.clone() }) }
+        Self::answering(name, move |_| Answer::Skipped { reason: reason.clone() })
     }
 
     /// A check from its name and its question.
@@ -84,7 +85,21 @@ impl Check {
         name: impl Into<String>,
         ask: impl Fn(Deadline) -> Result<String, Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), ask: Box::new(move |deadline| ask(deadline).into()) }
+        Self::answering(name, move |deadline| ask(deadline).into())
+    }
+
+    /// A check whose answer may be more than well or not.
+    pub fn answering(
+        name: impl Into<String>,
+        ask: impl Fn(Deadline) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), quick: true, ask: Box::new(ask) }
+    }
+
+    /// The same check, which tells by waiting.
+    #[must_use]
+    pub fn by_waiting(self) -> Self {
+        Self { quick: false, ..self }
     }
 }
 
@@ -93,20 +108,41 @@ impl Check {
 /// # Errors
 /// `interrupted`.
 pub fn ask_all(runner: Runner, checks: Vec<Check>, timeout: Duration) -> Result<Vec<Checked>> {
-    let mut answers: Vec<Checked> = checks.iter().map(|check| broken_off(&check.name)).collect();
-    let (sender, asked) = channel();
-    for (place, check) in checks.into_iter().enumerate() {
-        let sender = sender.clone();
-        std::thread::spawn(move || sender.send((place, ask(&check, timeout))));
-    }
-    drop(sender);
-    loop {
-        match asked.recv_timeout(Duration::from_millis(50)) {
-            Ok((place, checked)) => answers[place] = checked,
-            Err(RecvTimeoutError::Timeout) => runner.out.tick(),
-            Err(RecvTimeoutError::Disconnected) => return Ok(answers),
+    Asked::begin(checks, timeout).answers(runner)
+}
+
+/// Checks that are being asked while something else is done.
+pub struct Asked {
+    answers: Vec<Checked>,
+    coming: Receiver<(usize, Checked)>,
+}
+
+impl Asked {
+    /// Asks all at once; each has `timeout`.
+    #[must_use]
+    pub fn begin(checks: Vec<Check>, timeout: Duration) -> Self {
+        let answers = checks.iter().map(|check| broken_off(&check.name)).collect();
+        let (sender, coming) = channel();
+        for (place, check) in checks.into_iter().enumerate() {
+            let sender = sender.clone();
+            std::thread::spawn(move || sender.send((place, ask(&check, timeout))));
         }
-        runner.interrupt.check()?;
+        Self { answers, coming }
+    }
+
+    /// Waits for all answers.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn answers(mut self, runner: Runner) -> Result<Vec<Checked>> {
+        loop {
+            match self.coming.recv_timeout(Duration::from_millis(50)) {
+                Ok((place, checked)) => self.answers[place] = checked,
+                Err(RecvTimeoutError::Timeout) => runner.out.tick(),
+                Err(RecvTimeoutError::Disconnected) => return Ok(self.answers),
+            }
+            runner.interrupt.check()?;
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod render;
 mod run;
 mod show;
 mod ssh;
+mod status;
 mod test;
 mod validate;
 
@@ -72,6 +73,8 @@ pub enum Command {
     Deploy(deploy::Args),
     /// Check a running tracker from outside, as its clients do
     Test(test::Args),
+    /// Look at host, containers, endpoints and files: what is not as it should be
+    Status(status::Args),
     /// Show the containers' logs
     Logs(logs::Args),
     /// Open a shell on the host, or run a command there
@@ -137,6 +140,7 @@ pub fn run(app: &App, command: Command) -> Done {
         Command::Run(args) => run::run(app, &args),
         Command::Deploy(args) => deploy::run(app, &args),
         Command::Test(args) => test::run(app, &args),
+        Command::Status(args) => status::run(app, &args),
         Command::Logs(args) => logs::run(app, &args),
         Command::Ssh(args) => ssh::run(app, &args),
         Command::Destroy(args) => destroy::run(app, &args),

@@ -73,6 +73,8 @@ pub enum Code {
     TestFailed,
     /// A command for several environments failed for some of them.
     EnvironmentsFailed,
+    /// Something that `status` looked at is not as it should be.
+    StatusBad,
     /// A deadline passed.
     TimedOut,
     /// The user said no, or there was no one to ask.
@@ -116,6 +118,9 @@ struct Body {
     /// Problems in a configuration file; empty for any other failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<serde_json::Value>,
+    /// The report that the failure is the end of, where the result is one JSON document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<serde_json::Value>,
     /// The problems drawn with their source, for the terminal.
     #[serde(skip)]
     drawing: String,
@@ -130,6 +135,7 @@ impl Error {
             causes: vec![],
             help: vec![],
             problems: vec![],
+            report: None,
             drawing: String::new(),
         }))
     }
@@ -157,6 +163,13 @@ impl Error {
     pub fn problems(mut self, problems: Vec<serde_json::Value>, drawing: String) -> Self {
         self.0.problems = problems;
         self.0.drawing = drawing;
+        self
+    }
+
+    /// Adds the report that the failure is the end of.
+    #[must_use]
+    pub fn report(mut self, report: serde_json::Value) -> Self {
+        self.0.report = Some(report);
         self
     }
 

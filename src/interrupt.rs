@@ -29,6 +29,12 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Ends what listens to this one alone, as a signal would.
+    pub fn end(&self) {
+        self.again.store(true, Ordering::Relaxed);
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
     /// Whether a signal came, now or before.
     #[must_use]
     pub fn wanted(&self) -> bool {

@@ -6,6 +6,8 @@
 mod live;
 pub mod log;
 mod secrets;
+pub mod tabular;
+pub mod words;
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
@@ -82,6 +84,13 @@ impl Out {
         let terminal = std::io::stderr().is_terminal();
         let live = Live::new(terminal && !style.quiet, style.color && terminal);
         Self { style, secrets: Secrets::default(), live: RefCell::new(live) }
+    }
+
+    /// A mouth for another thread, which knows the same secrets and says nothing.
+    #[must_use]
+    pub fn silent(&self) -> Self {
+        let style = Style { quiet: true, verbose: 0, ..self.style };
+        Self { secrets: self.secrets(), ..Self::new(style) }
     }
 
     /// From now on this text is shown as `********`, here and in the log.

@@ -50,7 +50,8 @@ enum Talk {
     No,
 }
 
-/// The way to a running program's standard input. Dropping it ends the input.
+/// The way to a running program's standard input. Dropping all copies ends the input.
+#[derive(Clone)]
 pub struct Input(Option<Sender<Vec<u8>>>);
 
 impl Input {

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub use caddy::OWN_ROOT;
 pub use endpoint::{Endpoint, Site, trust};
+pub use tracker::{Figures, figures};
 
 use crate::checks::Check;
 use crate::config::Config;
@@ -183,6 +184,8 @@ pub struct HostCheck {
     pub command: String,
     /// Whether a start waits until it holds: the stack would be of no use without it.
     pub awaited: bool,
+    /// Whether the answer comes at once: no program has to be started in a container, and nothing is waited for.
+    pub quick: bool,
 }
 
 /// A command for `bash` on the host that runs these words in a container.

@@ -19,8 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::state::{Attempt, Stage};
 
-use history::Record;
-pub use history::StepTime;
+pub use history::{Past, StepTime};
 pub use lock::Lock;
 
 const FILE: &str = "environment.json";
@@ -244,29 +243,6 @@ impl Store {
     #[must_use]
     pub fn at_work(&self, name: &EnvironmentName) -> bool {
         lock::is_held(&self.folder(name))
-    }
-
-    /// Adds a command that ends now to the environment's history: `failure` says why, when it did not end well.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn remember(
-        &self,
-        name: &EnvironmentName,
-        command: &str,
-        began: Timestamp,
-        failure: Option<Code>,
-        steps: &[StepTime],
-    ) -> Result<()> {
-        let folder = self.folder(name);
-        let record = Record::new(command, began, failure, steps);
-        record.append(&folder).map_err(|error| {
-            let truth = match failure {
-                None => format!("{command} itself is done, and its state is saved"),
-                Some(code) => format!("{command} had failed before with {}", code.word()),
-            };
-            unwritable(&folder, &error).help(format!("{truth}; only its line in history.jsonl is missing"))
-        })
     }
 
     /// The names of all folders with an environment, sorted.

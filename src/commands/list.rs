@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
-use crate::output::{Format, Outcome};
+use crate::output::tabular::TableFormat;
+use crate::output::{Outcome, words};
 use crate::state::Stage;
 use crate::store::Store;
 
@@ -21,20 +22,13 @@ use crate::store::Store;
 pub struct Args {
     /// How the list is written; by default as --output-format says
     #[arg(long, value_enum)]
-    format: Option<ListFormat>,
+    format: Option<TableFormat>,
     /// Only environments in this state
     #[arg(long, value_enum)]
     state: Option<Stage>,
     /// The order
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ListFormat {
-    Table,
-    Json,
-    Yaml,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -113,13 +107,7 @@ impl Outcome for Listed {
 
 /// Lists the environments. One whose file is damaged is warned about, and does not hide the others.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    let format = args.format.unwrap_or(match app.out.format() {
-        Format::Json => ListFormat::Json,
-        Format::Text => ListFormat::Table,
-    });
-    if !matches!(format, ListFormat::Json) {
-        app.out.refuse_beside_json("another --format")?;
-    }
+    let format = TableFormat::chosen(args.format, &app.out)?;
     let mut entries = read_all(&app.store)?;
     for damaged in entries.iter().filter_map(Entry::damaged) {
         app.out.warn(&damaged.error);
@@ -127,17 +115,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     // The state of a damaged one is not known: it is in the full list alone.
     entries.retain(|entry| args.state.is_none_or(|state| entry.row().is_some_and(|row| row.state == state)));
     sort(&mut entries, args.sort);
-    let json = serde_json::to_value(&entries).map_err(not_written)?;
-    let text = match format {
-        ListFormat::Table => table(&entries),
-        ListFormat::Json => format!("{json:#}"),
-        ListFormat::Yaml => serde_saphyr::to_string(&entries).map_err(not_written)?.trim_end().to_owned(),
-    };
-    super::done(Listed { json, text })
-}
-
-fn not_written(error: impl Display) -> Error {
-    Error::new(Code::Internal, "the list cannot be written in this format").why(error)
+    let text = format.write(&entries, || table(&entries))?;
+    super::done(Listed { json: serde_json::json!(entries), text })
 }
 
 /// What is not known of a damaged one comes last.
@@ -257,13 +236,7 @@ struct Ago(Timestamp, Timestamp);
 impl Display for Ago {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.duration_since(self.1).as_secs();
-        let (count, unit) = match seconds {
-            ..60 => return f.write_str("just now"),
-            60..3600 => (seconds / 60, "minute"),
-            3600..86_400 => (seconds / 3600, "hour"),
-            _ => (seconds / 86_400, "day"),
-        };
-        write!(f, "{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+        if seconds < 60 { f.write_str("just now") } else { write!(f, "{} ago", words::span(seconds)) }
     }
 }
 

@@ -183,6 +183,7 @@ fn host_checks(env: &Environment) -> Result<Vec<HostCheck>> {
         command: services::in_container(container.name, &container.health) + " && echo healthy",
         // Compose tells `run`.
         awaited: false,
+        quick: false,
     };
     let containers = services::all(env)?.into_iter().filter_map(|service| service.container);
     Ok(containers.map(health).chain(services::host_checks(&env.config)).collect())

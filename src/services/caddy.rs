@@ -148,6 +148,7 @@ fn host_checks(config: &Config) -> Vec<HostCheck> {
             include_str!("caddy/certificate.sh")
         ),
         awaited: true,
+        quick: false,
     };
     super::sites(config).into_iter().map(check).collect()
 }
@@ -181,7 +182,7 @@ fn certificate(site: &Site, host: &Host, trust: Trust) -> Check {
             Err(fault) => Answer::Failed(fault),
         }
     };
-    Check { name: format!("{}: certificate", site.domain), ask: Box::new(ask) }
+    Check::answering(format!("{}: certificate", site.domain), ask)
 }
 
 /// Caddy renews when a third of the time is left: with less than a quarter something keeps it from doing so.
@@ -235,6 +236,7 @@ fn plain_port(site: &Site, host: &Host) -> Check {
             )),
         }
     })
+    .by_waiting()
 }
 
 fn address(host: &str, port: u16) -> Result<SocketAddr, Fault> {

@@ -162,6 +162,7 @@ fn host_checks(_: &Config) -> Vec<HostCheck> {
         name: "MySQL: the tracker's user reads its database".into(),
         command: super::in_container(NAME, &client(question)),
         awaited: true,
+        quick: false,
     }]
 }
 

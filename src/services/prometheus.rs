@@ -110,6 +110,7 @@ fn targets(config: &Config) -> HostCheck {
         command: format!("python3 -c {} {patience} {interval}", sh_quote(script)),
         // The tracker is of use without its figures, and some of its versions never give them.
         awaited: false,
+        quick: false,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, mysql};
@@ -251,6 +252,27 @@ fn endpoint(listener: Listener) -> Endpoint {
     }
 }
 
+/// Where the host finds the tracker's counters.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    container: &'static str,
+    port: u16,
+    /// With the token: it goes to the host in a session's input.
+    path: String,
+}
+
+/// Where the host finds the tracker's counters; nowhere when the API listens inside its container only.
+///
+/// # Errors
+/// The admin token has no value.
+pub fn figures(config: &Config) -> Result<Option<Figures>> {
+    let api = &config.tracker.http_api;
+    let token = api.admin_token.resolve()?;
+    let path = format!("/api/v1/stats?token={}", http::percent_encode(token.expose().as_bytes()));
+    let reachable = !api.bind_address.ip().is_loopback();
+    Ok(reachable.then(|| Figures { container: NAME, port: api.bind_address.port(), path }))
+}
+
 /// What a client sees: each tracker announces, the API opens with its token and only with it, health is reported.
 ///
 /// # Errors
@@ -309,7 +331,7 @@ fn udp(port: u16, host: String, family: &'static str) -> Check {
         let visited = Client::connect(address, deadline).and_then(|client| visit(&client, deadline));
         visited.into()
     };
-    Check { name, ask: Box::new(ask) }
+    Check::answering(name, ask)
 }
 
 fn http_announce(called: &str, base: &Url) -> Check {

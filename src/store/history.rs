@@ -1,14 +1,54 @@
 //! `history.jsonl`: one line per command, for people who ask what happened and how long it took.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::error::Code;
+use super::{Store, unreadable, unwritable};
+use crate::config::EnvironmentName;
+use crate::error::{Code, Result};
+
+const FILE: &str = "history.jsonl";
+/// The last commands are looked for in the last part of the file: it grows for years.
+const TAIL: u64 = 64 * 1024;
+
+impl Store {
+    /// Adds a command that ends now to the environment's history: `failure` says why, when it did not end well.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(
+        &self,
+        name: &EnvironmentName,
+        command: &str,
+        began: Timestamp,
+        failure: Option<Code>,
+        steps: &[StepTime],
+    ) -> Result<()> {
+        let folder = self.folder(name);
+        let record = Record::new(command, began, failure, steps);
+        record.append(&folder).map_err(|error| {
+            let truth = match failure {
+                None => format!("{command} itself is done, and its state is saved"),
+                Some(code) => format!("{command} had failed before with {}", code.word()),
+            };
+            unwritable(&folder, &error).help(format!("{truth}; only its line in history.jsonl is missing"))
+        })
+    }
+
+    /// The commands that ended last, the newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn recent(&self, name: &EnvironmentName) -> Result<Vec<Past>> {
+        let folder = self.folder(name);
+        recent(&folder).map_err(|error| unreadable(&folder, &error))
+    }
+}
 
 /// How long a step took.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +61,7 @@ pub struct StepTime {
 
 /// A command that ended.
 #[derive(Serialize)]
-pub(super) struct Record<'r> {
+struct Record<'r> {
     /// When it began.
     time: Timestamp,
     user: String,
@@ -37,12 +77,7 @@ pub(super) struct Record<'r> {
 
 impl<'r> Record<'r> {
     /// A command of this user and this version that ends now.
-    pub(super) fn new(
-        command: &'r str,
-        began: Timestamp,
-        failure: Option<Code>,
-        steps: &'r [StepTime],
-    ) -> Self {
+    fn new(command: &'r str, began: Timestamp, failure: Option<Code>, steps: &'r [StepTime]) -> Self {
         Self {
             time: began,
             user: user(),
@@ -54,12 +89,43 @@ impl<'r> Record<'r> {
         }
     }
 
-    pub(super) fn append(&self, folder: &Path) -> std::io::Result<()> {
+    fn append(&self, folder: &Path) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        let path = folder.join("history.jsonl");
+        let path = folder.join(FILE);
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.write_all(&line)
     }
+}
+
+/// A command that ended, as its line tells.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Past {
+    /// When it began.
+    pub time: Timestamp,
+    /// Who ran it.
+    pub user: String,
+    /// The program's version.
+    pub version: String,
+    /// The command.
+    pub command: String,
+    /// `done`, or the error's word.
+    pub result: String,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// All commands of the file's last part, the newest first. A line that is no record was cut off, and is passed over.
+fn recent(folder: &Path) -> std::io::Result<Vec<Past>> {
+    let mut file = match File::open(folder.join(FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        opened => opened?,
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = vec![];
+    file.read_to_end(&mut bytes)?;
+    let lines = bytes.split(|byte| *byte == b'\n').rev();
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// Who runs this: the login name, or where nothing says it, as in a container, the user's number.

@@ -1,0 +1,210 @@
+//! `status`: how the environment stands right now: host, containers, endpoints, files, and what was done last.
+
+mod facts;
+mod judge;
+mod report;
+mod watch;
+
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::checks::{Asked, Check};
+use crate::commands::test::host;
+use crate::config::{Authority, Config, EnvironmentName};
+use crate::error::{Code, Error, Result};
+use crate::output::tabular::TableFormat;
+use crate::output::words;
+use crate::render::Templates;
+use crate::services;
+use crate::state::Stage;
+use crate::store::{Environment, Past};
+use crate::tools::ssh::{Ssh, Target};
+
+use facts::{Facts, Question};
+use judge::{Line, Topic, Wanted};
+use report::Report;
+
+/// Options of `status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// How the report is written; by default as --output-format says
+    #[arg(long, value_enum, conflicts_with = "watch")]
+    format: Option<TableFormat>,
+    /// Look again and again: a full screen at a terminal (? for its keys), elsewhere a line for each change
+    #[arg(long)]
+    watch: bool,
+    /// Look at the containers and the endpoints only
+    #[arg(long)]
+    services_only: bool,
+    /// How long --watch waits between two looks
+    #[arg(long, value_name = "SECONDS", default_value = "2", requires = "watch", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    interval: u16,
+}
+
+/// How long one look from outside may take.
+const LOOK: Duration = Duration::from_secs(3);
+/// How many of the last commands are told.
+const COMMANDS: usize = 5;
+
+/// Looks once and reports, or watches.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    if args.watch {
+        return watch::run(app, args);
+    }
+    let format = TableFormat::chosen(args.format, &app.out)?;
+    let clock = Instant::now();
+    let env = app.store.load(&args.name)?;
+    app.log_for(&args.name)?;
+    let past = app.store.recent(&args.name)?;
+    let mut lines = vec![standing(app, &env)];
+    let mut facts = None;
+    if let (Some(host), true) = (&env.host, env.stage < Stage::Destroyed) {
+        let mut look = Look::new(app, &env, !args.services_only)?;
+        match look.inside() {
+            Ok(seen) => {
+                let system = if host.system.is_empty() { "a host" } else { &host.system };
+                let seen_as = format!("{system} at {} port {}", host.addresses_shown(), host.port);
+                lines.push(Line::ok(Topic::Host, "SSH", seen_as));
+                lines.extend(seen.lines);
+                facts = Some(seen.facts);
+            }
+            Err(error) if is_host_s_fault(&error) => lines.push(unreachable(&error, &past)),
+            Err(error) => return Err(error),
+        }
+        lines.extend(look.outside()?);
+    }
+    if args.services_only {
+        lines.retain(|line| {
+            matches!(line.topic, Topic::Services | Topic::Endpoints) || line.level == judge::Level::Bad
+        });
+    }
+    let past = past.into_iter().take(if args.services_only { 0 } else { COMMANDS });
+    report::done(Report::new(&env, lines, facts, past.collect(), clock.elapsed()), format, &app.out)
+}
+
+/// How far the environment is. Where a command ended badly or was cut off, it is not what was asked for.
+fn standing(app: &App, env: &Environment) -> Line {
+    let name = &env.name;
+    let line = |seen: String| Line::ok(Topic::Environment, "state", seen);
+    let again = |command: &str| format!("torrust-tracker-deployer {command} {name}");
+    match (&env.attempt, env.stage) {
+        (Some(attempt), stage) if app.store.at_work(name) => {
+            let since = format!("{:.0}", attempt.since);
+            line(format!("{stage}; {} is at work in \"{}\" since {since}", attempt.command, attempt.step))
+                .warning("no command at work", again("status"))
+        }
+        (Some(attempt), stage) => {
+            let why = attempt.error.as_deref().unwrap_or("it was cut off");
+            line(format!("{stage}; {} ended in \"{}\": {why}", attempt.command, attempt.step))
+                .bad("that the last command came to its end", again(&attempt.command))
+        }
+        (None, Stage::Running) => line("running".into()),
+        (None, Stage::Destroyed) => line("destroyed: there is nothing to look at".into()),
+        (None, stage) => line(stage.to_string()).warning("running", again("deploy")),
+    }
+}
+
+/// Whether the host is the reason, so that all else can still be told.
+fn is_host_s_fault(error: &Error) -> bool {
+    use Code::{HostKeyChanged, SshAuth, SshLost, SshUnreachable, SudoRefused, TimedOut, ToolFailed};
+    let codes = [HostKeyChanged, SshAuth, SshLost, SshUnreachable, SudoRefused, TimedOut, ToolFailed];
+    codes.contains(&error.code())
+}
+
+/// The line of a host that tells nothing, with the last time that it did.
+fn unreachable(error: &Error, past: &[Past]) -> Line {
+    let mut seen = error.message().to_owned();
+    for cause in error.causes() {
+        seen = format!("{seen}: {cause}");
+    }
+    if let Some(last) = past.iter().find(|past| past.result == "done") {
+        let ago = jiff::Timestamp::now().duration_since(last.time).as_secs();
+        seen = format!(
+            "{seen}; the last command that ended well was {}, {} ago",
+            last.command,
+            words::span(ago)
+        );
+    }
+    let line = Line::ok(Topic::Host, "SSH", seen).bad("a host that answers", "");
+    Line { help: error.helps().to_vec(), ..line }
+}
+
+/// What is looked at, from where.
+struct Look<'a> {
+    app: &'a App,
+    /// With its secrets.
+    env: Environment,
+    target: Target,
+    wanted: Wanted,
+    deep: bool,
+    /// The endpoints, which are asked while the host is.
+    asked: Option<Asked>,
+}
+
+/// What the host told.
+struct Inside {
+    facts: Facts,
+    lines: Vec<Line>,
+}
+
+impl<'a> Look<'a> {
+    fn new(app: &'a App, env: &Environment, deep: bool) -> Result<Self> {
+        let env = app.reveal(env)?;
+        let target = app.target(&env)?;
+        let wanted = Wanted::of(&env, target.shown())?;
+        let mut look = Self { app, env, target, wanted, deep, asked: None };
+        if !look.needs_root() {
+            look.ask_outside()?;
+        }
+        Ok(look)
+    }
+
+    /// Whether the endpoints can be judged only with a certificate that the host has.
+    fn needs_root(&self) -> bool {
+        self.env.config.https.as_ref().is_some_and(|https| https.ca == Some(Authority::Internal))
+    }
+
+    /// Asks the endpoints, but for what only waiting tells: that is for `test`.
+    fn ask_outside(&mut self) -> Result<()> {
+        if self.env.stage == Stage::Running {
+            let checks = services::checks(&self.env.config, self.env.host()?)?;
+            let quick: Vec<Check> = checks.into_iter().filter(|check| check.quick).collect();
+            self.asked = Some(Asked::begin(quick, LOOK));
+        }
+        Ok(())
+    }
+
+    /// One connection, one session.
+    fn inside(&mut self) -> Result<Inside> {
+        let ssh = Ssh::connect(self.app.runner(), self.target.clone())?;
+        if self.needs_root() {
+            host::learn_root(&ssh, &mut self.env.config)?;
+            self.ask_outside()?;
+        }
+        let script = Templates::of(&self.env)?.text("host/status.py")?;
+        let (facts, clock) = self.question().ask(&ssh, &script)?;
+        let lines = judge::judge(&facts, &self.wanted, Some(clock));
+        Ok(Inside { facts, lines })
+    }
+
+    fn question(&self) -> Question {
+        Question { deep: self.deep, ..question(&self.env.config, &self.wanted) }
+    }
+
+    /// What clients see, once all have answered.
+    fn outside(&mut self) -> Result<Vec<Line>> {
+        let Some(asked) = self.asked.take() else { return Ok(vec![]) };
+        let checked = asked.answers(self.app.runner())?;
+        Ok(checked.iter().map(|checked| judge::endpoint(checked, &self.wanted)).collect())
+    }
+}
+
+/// What the host is asked about this environment.
+fn question(config: &Config, wanted: &Wanted) -> Question {
+    let images = wanted.containers.iter().map(|container| container.image.clone()).collect();
+    let released = wanted.stage >= Stage::Released;
+    Question::new(images, if released { services::host_checks(config) } else { vec![] })
+}

@@ -1,0 +1,347 @@
+//! What the host tells about itself: the question to `status.py`, and its answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::process::Cmd;
+use crate::services::{Figures, HostCheck};
+use crate::tools::ssh::{Ssh, sh_quote};
+
+/// How long one look may take: a busy machine, a slow disk.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the script is to look at; it travels in its standard input, because there is a token in it.
+#[derive(Debug, Serialize)]
+pub struct Question {
+    /// Whether to look at more than the containers.
+    pub deep: bool,
+    /// The image references that the containers should have.
+    pub images: Vec<String>,
+    /// Name and command of what services ask on the host.
+    pub checks: Vec<(String, String)>,
+    /// Where the tracker's counters are.
+    pub figures: Option<Figures>,
+    /// Seconds between looks; one look alone without it.
+    pub interval: Option<f64>,
+}
+
+/// One look.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Facts {
+    /// The host's clock when the look began, in seconds since 1970.
+    pub began: f64,
+    /// And when it ended.
+    pub ended: f64,
+    /// Docker's part.
+    pub docker: Docker,
+    /// The machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
+    /// What was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// Disks and folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// Security updates that wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<Security>,
+    /// The packages for which the host wants to be started anew; nothing when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<Vec<String>>,
+    /// What services ask on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<Told>>,
+    /// The tracker's counters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<BTreeMap<String, serde_json::Value>>,
+    /// The last lines of a container's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+}
+
+/// What Docker tells.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Docker {
+    /// The engine's version.
+    pub version: Option<String>,
+    /// Why it told nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The stack's containers.
+    pub containers: Vec<Container>,
+    /// All others on the host.
+    pub others: Vec<Other>,
+    /// What each image reference means on the host now.
+    pub images: BTreeMap<String, Option<String>>,
+}
+
+/// A container of the stack.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Container {
+    /// Its id: another one after it was made anew.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The service that it belongs to.
+    pub service: String,
+    /// `running`, `exited`, `restarting`, `created`, `dead`, `paused`.
+    pub state: String,
+    /// `healthy`, `unhealthy`, `starting`; empty without a health check.
+    pub health: String,
+    /// Of its last end.
+    pub exit_code: i64,
+    /// Whether the kernel ended it for want of memory.
+    pub out_of_memory: bool,
+    /// How often Docker started it again.
+    pub restarts: u64,
+    /// When it started last.
+    pub started: Option<Timestamp>,
+    /// When it ended last.
+    pub finished: Option<Timestamp>,
+    /// The image reference that it was made from.
+    pub image: String,
+    /// The image itself.
+    pub image_id: String,
+    /// Its digest, when it came from a registry.
+    pub digest: Option<String>,
+    /// The networks that it is on.
+    pub networks: Vec<String>,
+    /// Of one processor.
+    pub cpu_percent: Option<f64>,
+    /// Bytes in use.
+    pub memory: Option<u64>,
+    /// Bytes that it may use.
+    pub memory_limit: Option<u64>,
+}
+
+/// A container that is not the stack's.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Other {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// The networks that it is on.
+    pub networks: Vec<String>,
+}
+
+/// The machine.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct System {
+    /// Seconds since its start.
+    pub uptime: f64,
+    /// Of the last minute.
+    pub load: f64,
+    /// Processors that it may use.
+    pub processors: u64,
+    /// Bytes in all.
+    pub memory: u64,
+    /// Bytes that programs could have.
+    pub memory_free: u64,
+    /// The kind of container that it is.
+    pub container: Option<String>,
+    /// Whether the kernel's clock follows others.
+    pub synchronised: bool,
+}
+
+/// What was released.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Release {
+    /// Whose release it is.
+    pub environment: Option<String>,
+    /// Its number.
+    pub number: Option<String>,
+    /// How many files it has.
+    pub files: u64,
+    /// Paths that are not as they were released, each with what they are: `changed`, `missing`, `open`, `unlinked`.
+    pub drift: Vec<(String, String)>,
+    /// The images that were released, by their references.
+    pub images: BTreeMap<String, String>,
+}
+
+/// Disks and folders.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Storage {
+    /// File systems.
+    pub disks: Vec<Disk>,
+    /// The stack's folders.
+    pub folders: Vec<Folder>,
+}
+
+/// A file system.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Disk {
+    /// A path on it.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What is free.
+    pub free: u64,
+    /// How many files it can have; 0 where there is no such limit.
+    pub files: u64,
+    /// How many more.
+    pub files_free: u64,
+}
+
+/// A folder of the stack's data.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Folder {
+    /// Below `/opt/torrust`.
+    pub path: String,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Whether all of it was counted in the time there was.
+    pub whole: bool,
+}
+
+/// Security updates.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Security {
+    /// Packages of which a newer version waits; nothing where the host has no list of them.
+    pub packages: Option<Vec<String>>,
+    /// When the list was fetched, in seconds since 1970.
+    #[serde(default)]
+    pub fetched: f64,
+}
+
+/// What a service asked on the host.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Told {
+    /// What was asked.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// A container's last lines.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Log {
+    /// Its name.
+    pub container: String,
+    /// Its lines.
+    pub lines: Vec<String>,
+}
+
+/// How far the host's clock is from ours, in seconds, and how much of that may be the way there and back.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Clock {
+    /// Positive when the host's is ahead.
+    pub offset: f64,
+    /// More or less.
+    pub uncertainty: f64,
+}
+
+impl Facts {
+    /// Takes over what this look did not look at.
+    pub fn remember(&mut self, before: &Self) {
+        if self.system.is_none() {
+            let Self { system, release, storage, security, reboot, checks, .. } = before.clone();
+            *self = Self { system, release, storage, security, reboot, checks, ..std::mem::take(self) };
+        }
+    }
+}
+
+impl Clock {
+    /// From the four moments of a question and its answer, as NTP has it (RFC 5905, section 8).
+    #[must_use]
+    pub fn of(asked: f64, began: f64, ended: f64, heard: f64) -> Self {
+        let offset = f64::midpoint(began - asked, ended - heard);
+        Self { offset, uncertainty: ((heard - asked) - (ended - began)).max(0.0) / 2.0 }
+    }
+}
+
+impl Question {
+    /// The question that these services have.
+    #[must_use]
+    pub fn new(images: Vec<String>, checks: Vec<HostCheck>) -> Self {
+        let checks = checks.into_iter().filter(|check| check.quick);
+        Self {
+            deep: true,
+            images,
+            checks: checks.map(|check| (check.name, check.command)).collect(),
+            figures: None,
+            interval: None,
+        }
+    }
+
+    /// The session that answers it.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn session(&self, ssh: &Ssh, script: &str) -> Result<Cmd> {
+        let mut line = serde_json::to_vec(self)
+            .map_err(|error| Error::new(Code::Internal, "the question cannot be written").why(error))?;
+        line.push(b'\n');
+        Ok(ssh.root(&format!("exec python3 -c {}", sh_quote(script)), &[]).input(line))
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// The connection broke, or the host did not tell.
+    pub fn ask(&self, ssh: &Ssh, script: &str) -> Result<(Facts, Clock)> {
+        let cmd = self.session(ssh, script)?.deadline(DEADLINE);
+        let (asked, mut heard) = (now(), 0.0);
+        let ran = ssh.runner().talk(&cmd, |_, _, input| {
+            heard = now();
+            input.close();
+            Ok(())
+        })?;
+        let ran = ssh.judge(ran)?;
+        let facts = parse(ran.stdout.trim_end()).map_err(|error| {
+            error.why(ran.complaint()).help("`configure` brings what is missing there, such as Python 3")
+        })?;
+        let clock = Clock::of(asked, facts.began, facts.ended, heard);
+        Ok((facts, clock))
+    }
+}
+
+/// One look, from its line.
+///
+/// # Errors
+/// `tool_failed`, when it is none.
+pub fn parse(line: &str) -> Result<Facts> {
+    serde_json::from_str(line).map_err(|error| {
+        Error::new(Code::ToolFailed, "the host did not tell about itself")
+            .why(format!("its answer cannot be read: {error}"))
+    })
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> f64 {
+    Timestamp::now().as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_there_and_back_is_not_taken_for_a_clock_that_is_off() {
+        let clock = Clock::of(100.0, 100.3, 100.8, 100.9);
+        assert!((clock.offset - 0.1).abs() < 1e-9 && (clock.uncertainty - 0.2).abs() < 1e-9, "{clock:?}");
+        assert!((Clock::of(100.0, 190.3, 190.8, 100.9).offset - 90.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_look_at_the_containers_alone_is_read() {
+        let line = r#"{"began": 1.5, "docker": {"version": "26.1.5", "containers": [{"id": "1", "name": "torrust-tracker-1",
+            "service": "tracker", "state": "running", "health": "", "started": "2026-11-22T12:30:42.012550488Z",
+            "finished": "0001-01-01T00:00:00Z", "addresses": []}], "others": [], "images": {"a:b": null}}, "ended": 2}"#;
+        let facts = parse(line).unwrap();
+        assert_eq!(facts.docker.containers[0].service, "tracker");
+        assert!(facts.system.is_none() && facts.docker.images["a:b"].is_none());
+        assert_eq!(parse("").unwrap_err().code(), Code::ToolFailed);
+    }
+}

@@ -1,0 +1,47 @@
+//! `status --watch`: looks again and again over one connection, on a full screen or as a line for each change.
+
+mod draw;
+mod feed;
+mod keys;
+mod lines;
+mod rates;
+mod screen;
+mod view;
+
+use std::io::IsTerminal;
+
+use crate::app::App;
+use crate::render::Templates;
+use crate::services;
+use crate::state::{self, Stage};
+
+use super::judge::Wanted;
+use feed::Feed;
+use view::View;
+
+/// Watches until somebody ends it.
+pub fn run(app: &App, args: &super::Args) -> crate::commands::Done {
+    app.out.refuse_beside_json("--watch")?;
+    let env = app.store.load(&args.name)?;
+    state::require(args.name.as_str(), env.stage, "status --watch", Stage::Configured)?;
+    app.log_for(&args.name)?;
+    let env = app.reveal(&env)?;
+    let target = app.target(&env)?;
+    let wanted = Wanted::of(&env, target.shown())?;
+    let question = super::Question {
+        deep: !args.services_only,
+        interval: Some(f64::from(args.interval)),
+        figures: services::figures(&env.config)?,
+        ..super::question(&env.config, &wanted)
+    };
+    let title = format!("{} at {}", env.name, target.host);
+    let script = Templates::of(&env)?.text("host/status.py")?;
+    let feed = Feed::start(&app.out, target, question, script);
+    let view = View::new(title, wanted, app.out.color(), f64::from(args.interval));
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        screen::show(app, &feed, view)?;
+    } else {
+        lines::tell(app, &feed, view)?;
+    }
+    Ok(None)
+}
