@@ -8,7 +8,9 @@ usage: status.py     one JSON document on standard input says what to look at:
     interval    null for one look, else the seconds between looks, until input ends. Meanwhile each line of input is
                 "log CONTAINER", whose last lines are told from then on, or "refresh"
 """
+import contextlib
 import ctypes
+import functools
 import glob
 import hashlib
 import http.client
@@ -20,7 +22,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 ROOT = "/opt/torrust"
 PROJECT = "torrust"
@@ -63,6 +64,10 @@ def usage(stats):
     return stats["cpu_stats"]["cpu_usage"]["total_usage"], time.monotonic(), used, memory.get("limit")
 
 
+def is_ours(listed):
+    return listed["Labels"].get("com.docker.compose.project") == PROJECT
+
+
 class Containers:
     """The stack's containers, from look to look."""
 
@@ -76,13 +81,14 @@ class Containers:
         return usage(stats) if stats else None
 
     def begin(self, docker):
-        """The first look at the processor's time, so that work lies between it and the next."""
-        for listed in docker.get(f"/containers/json?filters=%7B%22label%22%3A%5B%22com.docker.compose.project%3D{PROJECT}%22%5D%7D"):
-            self.before[listed["Id"]] = self.stats(docker, listed["Id"])
+        """The first look at the processor's time, so that work lies between it and the next; when that was."""
+        every = docker.get("/containers/json")
+        self.before = {one["Id"]: self.stats(docker, one["Id"]) for one in every if is_ours(one)}
+        return time.monotonic()
 
     def look(self, docker):
         every = docker.get("/containers/json?all=1")
-        ours = [one for one in every if one["Labels"].get("com.docker.compose.project") == PROJECT]
+        ours = [one for one in every if is_ours(one)]
         seen = [self.one(docker, listed) for listed in ours]
         self.ids = {one["name"]: one["id"] for one in seen if one}
         return {
@@ -198,41 +204,38 @@ def release():
 def folder_size(folder, until):
     size, whole = 0, True
     for at, _, files in os.walk(folder):
-        if time.monotonic() > until:
-            whole = False
-            break
-        for name in files:
-            try:
+        whole = whole and time.monotonic() < until
+        for name in files if whole else []:
+            with contextlib.suppress(OSError):
                 size += os.lstat(os.path.join(at, name)).st_blocks * 512
-            except OSError:
-                pass
     return {"path": os.path.relpath(folder, ROOT), "bytes": size, "whole": whole}
 
 
-def disks(folders):
+def disks():
     """Free space and inodes of each file system that matters."""
+    mounted = [line.split(" ")[1].replace("\\040", " ") for line in lines("/proc/self/mounts")]
     found = {}
-    for path in ["/", "/var/lib/docker", ROOT, *folders]:
+    for path in ["/", "/var/lib/docker", *(path for path in mounted if path.startswith(ROOT))]:
         try:
-            device = os.stat(path).st_dev
+            space = os.statvfs(path)
         except OSError:
             continue
-        if device not in found:
-            space = os.statvfs(path)
-            found[device] = {
-                "path": path,
-                "bytes": space.f_blocks * space.f_frsize,
-                "free": space.f_bavail * space.f_frsize,
-                "files": space.f_files,
-                "files_free": space.f_favail,
-            }
+        # What lies on the same disk has the same figures, also where it is mounted twice.
+        figures = (space.f_blocks, space.f_bavail, space.f_files)
+        found.setdefault(figures, {
+            "path": path,
+            "bytes": space.f_blocks * space.f_frsize,
+            "free": space.f_bavail * space.f_frsize,
+            "files": space.f_files,
+            "files_free": space.f_favail,
+        })
     return list(found.values())
 
 
 def storage():
     folders = sorted(path for path in glob.glob(f"{ROOT}/storage/*") if os.path.isdir(path))
     until = time.monotonic() + COUNT_SECONDS
-    return {"disks": disks(folders), "folders": [folder_size(folder, until) for folder in folders]}
+    return {"disks": disks(), "folders": [folder_size(folder, until) for folder in folders]}
 
 
 def system():
@@ -267,10 +270,21 @@ def order(version):
     return int(epoch or 0), parts(upstream), parts(revision)
 
 
-def stanzas(text):
+def listing(path):
+    """Where apt keeps its lists packed, its helper unpacks them."""
+    if path.endswith("_Packages"):
+        return "\n".join(lines(path))
+    helper = ["/usr/lib/apt/apt-helper", "cat-file", path]
+    return subprocess.run(helper, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+
+
+def versions(text):
+    """Name, state where there is one, and version of each package."""
+    field = re.compile(r"^(Package|Status|Version): (.+)$", re.MULTILINE)
     for stanza in text.split("\n\n"):
-        # The long values' further lines begin with a space.
-        yield dict(line.split(": ", 1) for line in stanza.split("\n") if ": " in line and line[0] != " ")
+        fields = dict(field.findall(stanza))
+        if "Version" in fields:
+            yield fields["Package"], fields.get("Status", ""), fields["Version"]
 
 
 def security():
@@ -281,37 +295,37 @@ def security():
     names = [path for path in glob.glob(f"{base}/*_Packages*") if "-security" in path]
     if not names:
         return {"packages": None}
-    with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as file:
-        installed = {one["Package"]: one["Version"] for one in stanzas(file.read()) if one.get("Status", "").endswith(" installed")}
+    packages = versions("\n".join(lines("/var/lib/dpkg/status")))
+    installed = {package: version for package, state, version in packages if state.endswith(" installed")}
     found = set()
     for name in names:
-        # Where apt keeps its lists packed, its helper unpacks them.
-        packed = not name.endswith("_Packages")
-        text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", name], capture_output=True, text=True, check=False).stdout if packed else "\n".join(lines(name))
-        for package, version in re.findall(r"^Package: (\S+)\n(?:(?!\n).*\n)*?Version: (\S+)$", text, re.MULTILINE):
-            if package in installed and installed[package] != version and order(installed[package]) < order(version):
+        for package, _, version in versions(listing(name)):
+            if package in installed and order(installed[package]) < order(version):
                 found.add(package)
-    return {"packages": sorted(found), "fetched": max(os.stat(path).st_mtime for path in fetched if os.path.exists(path))}
+    times = [os.stat(path).st_mtime for path in fetched if os.path.exists(path)]
+    return {"packages": sorted(found), "fetched": max(times)}
 
 
 def figures(wanted, containers):
     """The tracker's own counters, or why there are none."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     addresses = [one["addresses"] for one in containers if one["service"] == wanted["container"]]
     error = "it does not run"
     for address in addresses[0] if addresses else []:
-        host = f"[{address}]" if ":" in address else address
+        connection = http.client.HTTPConnection(address, wanted["port"], timeout=1)
         try:
-            with opener.open(f"http://{host}:{wanted['port']}{wanted['path']}", timeout=1) as answer:
-                return json.load(answer)
-        except (OSError, ValueError) as problem:
+            connection.request("GET", wanted["path"])
+            return json.load(connection.getresponse())
+        except (OSError, ValueError, http.client.HTTPException) as problem:
             error = str(problem)
+        finally:
+            connection.close()
     return {"error": error}
 
 
 def start_checks(checks):
-    run = lambda command: subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return [(name, run(command)) for name, command in checks if os.path.isdir(ROOT)]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    start = functools.partial(subprocess.Popen, cwd=ROOT, **pipes)
+    return [(name, start(["bash", "-c", command])) for name, command in checks if os.path.isdir(ROOT)]
 
 
 def end_checks(started):
@@ -332,17 +346,12 @@ def deep_look(wanted):
 
 
 def look(wanted, containers, deep, log):
-    seen = {"began": time.time()}
-    docker = Docker()
+    seen, docker = {"began": time.time()}, Docker()
     try:
-        if not containers.before:
-            containers.begin(docker)
-            first = time.monotonic()
-            if deep:
-                seen.update(deep_look(wanted))
-            time.sleep(max(0, first + CPU_WINDOW - time.monotonic()))
-        elif deep:
+        window = 0 if containers.before else containers.begin(docker) + CPU_WINDOW
+        if deep:
             seen.update(deep_look(wanted))
+        time.sleep(max(0, window - time.monotonic()))
         seen["docker"] = containers.look(docker)
         if wanted["figures"]:
             seen["figures"] = figures(wanted["figures"], seen["docker"]["containers"])
@@ -352,10 +361,8 @@ def look(wanted, containers, deep, log):
         seen["docker"] = {"error": f"{type(error).__name__}: {error}"}
         if deep and "system" not in seen:
             seen.update(deep_look(wanted))
-    finally:
-        docker.close()
-    seen["ended"] = time.time()
-    print(json.dumps(seen), flush=True)
+    docker.close()
+    print(json.dumps({**seen, "ended": time.time()}), flush=True)
 
 
 def watch(wanted, containers):

@@ -20,6 +20,7 @@ mod many;
 mod render;
 mod secrets;
 mod ssh;
+mod status;
 mod storage;
 mod suites;
 mod tofu;

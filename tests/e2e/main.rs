@@ -28,6 +28,7 @@ mod provider_hetzner;
 mod provider_lxd;
 mod registered;
 mod registry;
+mod status;
 mod suites;
 mod tofu_cut;
 mod tofu_hosts;

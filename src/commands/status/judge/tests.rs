@@ -1,1 +1,221 @@
+//! Faults, one at a time, on a host that is well otherwise.
 
+use jiff::Timestamp;
+
+use super::*;
+use crate::commands::status::facts::{
+    Container, Disk, Docker, Other, Release, Security, Storage, System, Told,
+};
+
+const IMAGE: &str = "torrust/tracker:develop";
+
+fn wanted(stage: Stage) -> Wanted {
+    let tracker = services::Container {
+        name: "tracker",
+        image: IMAGE.into(),
+        networks: vec!["tracker"],
+        ..services::Container::default()
+    };
+    Wanted {
+        name: "demo".into(),
+        stage,
+        containers: vec![tracker],
+        made_by_us: true,
+        shell: "ssh demo@192.0.2.7".into(),
+    }
+}
+
+fn container() -> Container {
+    Container {
+        id: "1".into(),
+        name: "torrust-tracker-1".into(),
+        service: "tracker".into(),
+        state: "running".into(),
+        health: "healthy".into(),
+        started: Some(Timestamp::now()),
+        finished: Some(Timestamp::now()),
+        image: IMAGE.into(),
+        image_id: "sha256:0123456789abcdef".into(),
+        networks: vec!["torrust_tracker".into()],
+        cpu_percent: Some(3.25),
+        memory: Some(22 << 20),
+        memory_limit: Some(2 << 30),
+        ..Container::default()
+    }
+}
+
+fn well() -> Facts {
+    Facts {
+        docker: Docker {
+            version: Some("26.1.5".into()),
+            containers: vec![container()],
+            images: [(IMAGE.into(), Some("sha256:0123456789abcdef".into()))].into(),
+            ..Docker::default()
+        },
+        system: Some(System {
+            uptime: 7300.0,
+            load: 0.25,
+            processors: 2,
+            memory: 4 << 30,
+            memory_free: 3 << 30,
+            container: None,
+            synchronised: true,
+        }),
+        release: Some(Release {
+            environment: Some("demo".into()),
+            number: Some("3".into()),
+            files: 7,
+            ..Release::default()
+        }),
+        storage: Some(Storage {
+            disks: vec![Disk {
+                path: "/".into(),
+                bytes: 40 << 30,
+                free: 30 << 30,
+                files: 1000,
+                files_free: 900,
+            }],
+            folders: vec![],
+        }),
+        security: Some(Security { packages: Some(vec![]), fetched: crate::commands::status::facts::now() }),
+        ..Facts::default()
+    }
+}
+
+/// The only line that is not well after this change.
+#[track_caller]
+fn fault(change: impl FnOnce(&mut Facts)) -> Line {
+    let mut facts = well();
+    change(&mut facts);
+    let clock = Clock { offset: 0.01, uncertainty: 0.1 };
+    let mut lines = judge(&facts, &wanted(Stage::Running), Some(clock));
+    lines.retain(|line| line.level != Level::Ok);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    lines.remove(0)
+}
+
+#[track_caller]
+fn assert_fault(level: Level, name: &str, told: &str, change: impl FnOnce(&mut Facts)) {
+    let line = fault(change);
+    assert_eq!((line.level, line.name.as_str()), (level, name), "{line:#?}");
+    assert!(line.told().contains(told), "{told:?} is not in: {}", line.told());
+    assert!(line.help.iter().any(|help| !help.is_empty()), "no help: {line:#?}");
+}
+
+#[test]
+fn a_host_that_is_well() {
+    let lines = judge(&well(), &wanted(Stage::Running), Some(Clock { offset: 0.3, uncertainty: 0.1 }));
+    assert!(lines.iter().all(|line| line.level == Level::Ok && line.help.is_empty()), "{lines:#?}");
+    let tracker = lines.iter().find(|line| line.name == "tracker").unwrap();
+    assert_eq!(
+        tracker.seen,
+        "running, healthy, up 0 seconds, 0 restarts, CPU 3.2 %, 22.0 MiB of 2.0 GiB, torrust/tracker:develop (0123456789ab)"
+    );
+}
+
+#[test]
+fn faults_of_containers() {
+    use Level::{Bad, Warning};
+    type Change = fn(&mut Container);
+    let faults: [(Level, &str, Change); 9] = [
+        (Bad, "exited with exit code 137", |one| (one.state, one.exit_code) = ("exited".into(), 137)),
+        (Bad, "for want of memory", |one| (one.state, one.out_of_memory) = ("exited".into(), true)),
+        (Bad, "paused", |one| one.state = "paused".into()),
+        (Bad, "running, unhealthy", |one| one.health = "unhealthy".into()),
+        (Bad, "expected the image torrust/tracker:develop", |one| one.image = "other:1".into()),
+        (Bad, "on the network torrust_tracker", |one| one.networks.clear()),
+        (Warning, "to name the image that runs", |one| one.image_id = "sha256:old".into()),
+        (Warning, "3 restarts", |one| one.restarts = 3),
+        (Warning, "running, starting", |one| one.health = "starting".into()),
+    ];
+    for (level, told, change) in faults {
+        assert_fault(level, "tracker", told, |facts| change(&mut facts.docker.containers[0]));
+    }
+    assert_fault(Bad, "tracker", "expected a running one", |facts| facts.docker.containers.clear());
+    assert_fault(Bad, "tracker", "that was released as", |facts| {
+        facts.release.as_mut().unwrap().images.insert(IMAGE.into(), "sha256:released".into());
+    });
+    let twice = Container { name: "torrust-tracker-2".into(), ..container() };
+    assert_fault(Bad, "torrust-tracker-2", "no such container", |facts| facts.docker.containers.push(twice));
+    assert_fault(Bad, "Docker Engine", "refused", |facts| facts.docker.error = Some("refused".into()));
+    let other =
+        |network: &str| Other { name: "web".into(), image: "nginx".into(), networks: vec![network.into()] };
+    assert_fault(Bad, "web", "on the stack's networks", |facts| {
+        facts.docker.others.push(other("torrust_database"))
+    });
+    assert_fault(Warning, "web", "but the stack's", |facts| facts.docker.others.push(other("bridge")));
+}
+
+#[test]
+fn faults_of_the_release() {
+    let drift = |facts: &mut Facts, what: &str| {
+        facts.release.as_mut().unwrap().drift.push(("storage/x".into(), what.into()));
+    };
+    for (what, told) in [
+        ("changed", "the file of release 3, seen: another content"),
+        ("missing", "no such file"),
+        ("open", "others may read it"),
+        ("unlinked", "that systemd has this unit"),
+        ("[Errno 5] Input/output error", "[Errno 5]"),
+    ] {
+        assert_fault(Level::Bad, "storage/x", told, |facts| drift(facts, what));
+    }
+    assert_fault(Level::Bad, "files", "nothing is released", |facts| {
+        facts.release.as_mut().unwrap().number = None
+    });
+    assert_fault(Level::Bad, "owner", "expected demo, seen: other", |facts| {
+        facts.release.as_mut().unwrap().environment = Some("other".into());
+    });
+}
+
+#[test]
+fn faults_of_the_machine() {
+    use Level::{Bad, Warning};
+    assert_fault(Warning, "memory", "free", |facts| facts.system.as_mut().unwrap().memory_free = 9 << 20);
+    assert_fault(Warning, "time synchronisation", "not synchronised", |facts| {
+        facts.system.as_mut().unwrap().synchronised = false;
+    });
+    assert_fault(Warning, "security updates", "6 wait (a, b, c, d, e and 1 more)", |facts| {
+        facts.security.as_mut().unwrap().packages =
+            Some(["a", "b", "c", "d", "e", "f"].map(Into::into).into());
+    });
+    assert_fault(Warning, "security updates", "lists of this week", |facts| {
+        facts.security.as_mut().unwrap().fetched -= 8.0 * 86_400.0;
+    });
+    assert_fault(Warning, "reboot", "needed for linux-image", |facts| {
+        facts.reboot = Some(vec!["linux-image".into()])
+    });
+    let disk =
+        |facts: &mut Facts, change: fn(&mut Disk)| change(&mut facts.storage.as_mut().unwrap().disks[0]);
+    assert_fault(Bad, "disk of /", "0 B of 40.0 GiB free", |facts| disk(facts, |disk| disk.free = 0));
+    assert_fault(Warning, "disk of /", "3.0 GiB of", |facts| disk(facts, |disk| disk.free = 3 << 30));
+    assert_fault(Bad, "disk of /", "room for 9 more files", |facts| disk(facts, |disk| disk.files_free = 9));
+    let told = Told { name: "backups".into(), ok: false, seen: "the last one failed".into() };
+    assert_fault(Bad, "backups", "the last one failed", |facts| facts.checks = Some(vec![told]));
+}
+
+#[test]
+fn a_clock_is_off_only_where_the_way_there_cannot_explain_it() {
+    let level = |offset, uncertainty| {
+        let lines = judge(&well(), &wanted(Stage::Running), Some(Clock { offset, uncertainty }));
+        lines.into_iter().find(|line| line.name == "clock").unwrap().level
+    };
+    assert_eq!(level(0.9, 0.1), Level::Ok);
+    assert_eq!(level(-3.0, 2.5), Level::Ok);
+    assert_eq!(level(-3.0, 0.1), Level::Warning);
+    assert_eq!(level(90.0, 1.0), Level::Bad);
+}
+
+#[test]
+fn before_it_runs_nothing_is_missing() {
+    let levels = |facts: &Facts, stage| {
+        judge(facts, &wanted(stage), None).iter().map(|line| line.level).max_by_key(|level| *level as u8)
+    };
+    let mut facts = well();
+    facts.docker.containers.clear();
+    facts.release = Some(Release::default());
+    assert_eq!(levels(&facts, Stage::Configured), Some(Level::Skipped));
+    facts.docker.error = Some("FileNotFoundError".into());
+    assert_eq!(levels(&facts, Stage::Provisioned), Some(Level::Skipped));
+    assert_eq!(levels(&facts, Stage::Configured), Some(Level::Bad));
+}

@@ -119,7 +119,7 @@ fn processor(frame: &mut Frame, view: &View, area: Rect) {
     let machine = view.facts.system.as_ref().map_or(String::new(), |system| {
         format!("host: load {:.2}, {} free", system.load, words::bytes(system.memory_free))
     });
-    let text = vec![format!("{} CPU", percent(container)), used, machine];
+    let text = vec![format!("{} CPU {}", container.service, percent(container)), used, machine];
     graph(frame, view, area, text, view.rates.cpu_before.get(&container.name));
 }
 

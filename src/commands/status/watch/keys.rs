@@ -22,8 +22,8 @@ pub enum Wish {
 /// The keys, for people.
 pub const KEYS: [(&str, &str); 4] = [
     ("down, j / up, k", "choose a service"),
-    ("r", "look at everything now"),
-    ("?", "these keys, or no longer"),
+    ("r", "look now"),
+    ("?", "show, hide this"),
     ("q, Esc, Ctrl-C", "quit"),
 ];
 

@@ -82,6 +82,10 @@ impl View {
             self.log = log.lines.iter().map(|line| shown(&out.masked(line))).collect();
         }
         facts.remember(&self.facts);
+        // In the order of the configuration; what does not belong there comes last.
+        let place =
+            |name: &str| self.wanted.containers.iter().position(|one| one.name == name).unwrap_or(usize::MAX);
+        facts.docker.containers.sort_by_key(|container| place(&container.service));
         self.lines = judge::judge(&facts, &self.wanted, None);
         self.facts = facts;
         self.lost = None;
