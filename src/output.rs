@@ -299,7 +299,7 @@ impl Out {
         tracing::error!(code = ?error.code(), causes = ?error.causes(), "{}", self.masked(error.message()));
         if self.style.format == Format::Json {
             let document = serde_json::json!({ "error": error });
-            let _ = print_out(&self.masked(&format!("{document:#}")));
+            let _ = print_out(&format!("{:#}", self.masked_document(document)));
             return;
         }
         let mut text = format!("{} {error}\n", self.paint("error:", "31"));

@@ -1,7 +1,7 @@
 //! `status`: what is told where the host tells nothing, or little; and how a watch ends.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ fn a_host_that_was_changed_by_hand_is_named_file_by_file() {
     let changed =
         LOOK.replace(r#""drift": []"#, r#""drift": [[".env", "open"], ["docker-compose.yml", "changed"]]"#);
     let refusal = world("configured", &changed).refusal(&["status", "demo"]);
-    assert_eq!(refusal.message, "2 of 11 things are not as they should be");
+    assert_eq!(refusal.message, "2 of 13 things are not as they should be");
     assert_eq!(
         refusal.causes,
         ".env: expected that only its owner may read it, seen: others may read it\n\
@@ -108,14 +108,12 @@ fn options_that_exclude_each_other_are_wrong_usage() {
 #[test]
 fn without_a_terminal_a_watch_tells_changes_until_a_signal() {
     let world = world("configured", LOOK);
-    let child = world.command(&["status", "demo", "--watch"]).spawn().unwrap();
-    world.wait_for("../wishes");
-    thread::sleep(Duration::from_millis(300));
+    let mut child = world.command(&["status", "demo", "--watch"]).spawn().unwrap();
+    let told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines: Vec<String> = told.take(2).map(Result::unwrap).collect();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = finish(child);
     assert_eq!(output.code, Some(130), "{}", output.stderr);
-    let lines: Vec<&str> = output.stdout.lines().collect();
-    assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].ends_with("Z connection: open"), "{lines:?}");
     assert!(
         lines[1].contains("Z security updates: warning: expected none, seen: 1 wait (openssl)"),

@@ -355,6 +355,8 @@ pub const FILTERS: &[(&str, &str)] = &[
     (r"process \d+", "process [PID]"),
     (r"kill -INT \d+", "kill -INT [PID]"),
     (r"\(\d+ s ago\)", "([AGE] s ago)"),
+    (r" *\d+ seconds? (ago|old)", " [AGE] $1"),
+    (r"\d+\.\d\d s (ahead of|behind) this machine's, give or take \d+\.\d\d s", "[CLOCK]"),
     (r#""(admin_token)": "[A-Za-z0-9]{32}""#, r#""$1": "[SECRET]""#),
     (r"\b127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
     (r"deployer/host:[0-9a-f]{12}", "deployer/host:[CONTEXT]"),

@@ -242,6 +242,12 @@ pub struct Clock {
 }
 
 impl Facts {
+    /// Whether the host has what it takes to tell any.
+    #[must_use]
+    pub fn are_told(&self) -> bool {
+        self.ended > 0.0
+    }
+
     /// Takes over what this look did not look at.
     pub fn remember(&mut self, before: &Self) {
         if self.system.is_none() {
@@ -274,7 +280,7 @@ impl Question {
         }
     }
 
-    /// The session that answers it.
+    /// The session that answers it; a host without Python, as before `configure`, answers that there are no facts.
     ///
     /// # Errors
     /// `internal`.
@@ -282,7 +288,8 @@ impl Question {
         let mut line = serde_json::to_vec(self)
             .map_err(|error| Error::new(Code::Internal, "the question cannot be written").why(error))?;
         line.push(b'\n');
-        Ok(ssh.root(&format!("exec python3 -c {}", sh_quote(script)), &[]).input(line))
+        let without = "command -v python3 >/dev/null || { echo '{}'; exit 0; }";
+        Ok(ssh.root(&format!("{without}; exec python3 -c {}", sh_quote(script)), &[]).input(line))
     }
 
     /// Asks once.
@@ -299,7 +306,8 @@ impl Question {
         })?;
         let ran = ssh.judge(ran)?;
         let facts = parse(ran.stdout.trim_end()).map_err(|error| {
-            error.why(ran.complaint()).help("`configure` brings what is missing there, such as Python 3")
+            let by_hand = ssh.target.shown();
+            error.why(ran.complaint()).help(format!("see how the host is: {by_hand}"))
         })?;
         let clock = Clock::of(asked, facts.began, facts.ended, heard);
         Ok((facts, clock))

@@ -157,7 +157,7 @@ impl Wanted {
     }
 
     /// This program's command for the environment.
-    fn type_(&self, command: &str) -> String {
+    fn typed(&self, command: &str) -> String {
         format!("torrust-tracker-deployer {command} {}", self.name)
     }
 
@@ -170,6 +170,15 @@ impl Wanted {
 /// Judges a look at the host: the containers, and the rest where it was looked at.
 #[must_use]
 pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> {
+    if !facts.are_told() {
+        let line = Line::ok(Topic::Host, "Python 3", "the host has none, so that nothing more can be told");
+        let configured = wanted.stage >= Stage::Configured;
+        return vec![if configured {
+            line.bad("Python 3", wanted.typed("configure"))
+        } else {
+            line.skipped()
+        }];
+    }
     let mut lines = machine::judge(facts, wanted, clock);
     if wanted.stage >= Stage::Configured {
         lines.extend(containers::judge(&facts.docker, facts.release.as_ref(), wanted));
@@ -182,7 +191,7 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
 #[must_use]
 pub fn endpoint(checked: &Checked, wanted: &Wanted) -> Line {
     let line = |seen: &str| Line::ok(Topic::Endpoints, &checked.name, seen);
-    let look = wanted.type_("test");
+    let look = wanted.typed("test");
     match &checked.answer {
         Answer::Passed { seen } => line(seen),
         Answer::Warning { seen } => Line { level: Level::Warning, ..line(seen) },

@@ -84,7 +84,7 @@ impl Report {
         let Self { ok, warnings, bad, skipped, seconds, .. } = self;
         let _ = write!(
             text,
-            "\n{ok} ok, {warnings} with a warning, {bad} bad, {skipped} skipped ({seconds:.2} s)"
+            "\n{ok} ok, {warnings} with a warning, {bad} bad, {skipped} skipped ({seconds:.1} s)"
         );
         text
     }

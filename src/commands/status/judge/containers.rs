@@ -40,7 +40,7 @@ pub fn judge(docker: &Docker, release: Option<&Release>, wanted: &Wanted) -> Vec
 fn absent(name: &str, wanted: &Wanted) -> Line {
     let line = Line::ok(Topic::Services, name, "no container");
     if wanted.stage == Stage::Running {
-        line.bad("a running one", wanted.type_("deploy"))
+        line.bad("a running one", wanted.typed("deploy"))
     } else {
         line.skipped()
     }
@@ -50,7 +50,7 @@ fn absent(name: &str, wanted: &Wanted) -> Line {
 fn unwanted(container: &Container, wanted: &Wanted) -> Line {
     let line =
         Line::ok(Topic::Services, &container.name, format!("{}, {}", container.state, container.image));
-    let (expected, help) = ("no such container in the stack", wanted.type_("deploy"));
+    let (expected, help) = ("no such container in the stack", wanted.typed("deploy"));
     // Before `run` it may be what the configuration before had.
     if wanted.stage == Stage::Running { line.bad(expected, help) } else { line.warning(expected, help) }
 }
@@ -83,7 +83,7 @@ impl Look<'_> {
         let line = Line::ok(Topic::Services, self.pinned.name, self.seen());
         let container = self.container;
         let (deploy, logs) =
-            (self.wanted.type_("deploy"), format!("{} {}", self.wanted.type_("logs"), self.pinned.name));
+            (self.wanted.typed("deploy"), format!("{} {}", self.wanted.typed("logs"), self.pinned.name));
         if container.state != "running" || container.health == "unhealthy" {
             let help = if container.state == "exited" { deploy } else { logs };
             // Before `run` nobody promised that it is well.

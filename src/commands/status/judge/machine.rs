@@ -86,7 +86,7 @@ fn updates(security: &Security, wanted: &Wanted) -> Line {
     };
     let age = now() - security.fetched;
     let told = format!("by lists that are {} old", words::span(whole(age)));
-    let configure = wanted.type_("configure");
+    let configure = wanted.typed("configure");
     match packages.len() {
         0 if age > OLD_LISTS => line(format!("none wait, {told}")).warning("lists of this week", configure),
         0 => line(format!("none wait, {told}")),

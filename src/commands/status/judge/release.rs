@@ -6,7 +6,7 @@ use crate::state::Stage;
 
 /// One line for each path that is not as it was released, or one for all.
 pub fn judge(release: &Release, wanted: &Wanted) -> Vec<Line> {
-    let deploy = wanted.type_("deploy");
+    let deploy = wanted.typed("deploy");
     let line = |name: &str, seen: &str| Line::ok(Topic::Release, name, seen);
     if let Some(owner) = release.environment.as_ref().filter(|owner| **owner != wanted.name) {
         return vec![

@@ -46,6 +46,7 @@ fn container() -> Container {
 
 fn well() -> Facts {
     Facts {
+        ended: 1.0,
         docker: Docker {
             version: Some("26.1.5".into()),
             containers: vec![container()],
@@ -141,7 +142,7 @@ fn faults_of_containers() {
     let other =
         |network: &str| Other { name: "web".into(), image: "nginx".into(), networks: vec![network.into()] };
     assert_fault(Bad, "web", "on the stack's networks", |facts| {
-        facts.docker.others.push(other("torrust_database"))
+        facts.docker.others.push(other("torrust_database"));
     });
     assert_fault(Warning, "web", "but the stack's", |facts| facts.docker.others.push(other("bridge")));
 }
@@ -161,7 +162,7 @@ fn faults_of_the_release() {
         assert_fault(Level::Bad, "storage/x", told, |facts| drift(facts, what));
     }
     assert_fault(Level::Bad, "files", "nothing is released", |facts| {
-        facts.release.as_mut().unwrap().number = None
+        facts.release.as_mut().unwrap().number = None;
     });
     assert_fault(Level::Bad, "owner", "expected demo, seen: other", |facts| {
         facts.release.as_mut().unwrap().environment = Some("other".into());
@@ -183,7 +184,7 @@ fn faults_of_the_machine() {
         facts.security.as_mut().unwrap().fetched -= 8.0 * 86_400.0;
     });
     assert_fault(Warning, "reboot", "needed for linux-image", |facts| {
-        facts.reboot = Some(vec!["linux-image".into()])
+        facts.reboot = Some(vec!["linux-image".into()]);
     });
     let disk =
         |facts: &mut Facts, change: fn(&mut Disk)| change(&mut facts.storage.as_mut().unwrap().disks[0]);
@@ -215,6 +216,8 @@ fn before_it_runs_nothing_is_missing() {
     facts.docker.containers.clear();
     facts.release = Some(Release::default());
     assert_eq!(levels(&facts, Stage::Configured), Some(Level::Skipped));
+    assert_eq!(levels(&Facts::default(), Stage::Provisioned), Some(Level::Skipped));
+    assert_eq!(levels(&Facts::default(), Stage::Configured), Some(Level::Bad));
     facts.docker.error = Some("FileNotFoundError".into());
     assert_eq!(levels(&facts, Stage::Provisioned), Some(Level::Skipped));
     assert_eq!(levels(&facts, Stage::Configured), Some(Level::Bad));

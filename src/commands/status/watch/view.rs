@@ -29,6 +29,8 @@ pub struct View {
     pub help: bool,
     /// The chosen one of the containers.
     pub selected: usize,
+    /// Whose log the lines are of.
+    log_of: String,
     wanted: Wanted,
     seen_at: Option<Instant>,
     interval: f64,
@@ -48,6 +50,7 @@ impl View {
             lost: None,
             help: false,
             selected: 0,
+            log_of: String::new(),
             wanted,
             seen_at: None,
             interval,
@@ -78,9 +81,9 @@ impl View {
     /// Takes a look.
     pub fn take(&mut self, mut facts: Facts, out: &Out) {
         self.rates.take(&facts);
-        if let Some(log) = facts.log.take() {
-            self.log = log.lines.iter().map(|line| shown(&out.masked(line))).collect();
-        }
+        let log = facts.log.take().unwrap_or_default();
+        self.log = log.lines.iter().map(|line| shown(&out.masked(line))).collect();
+        self.log_of = log.container;
         facts.remember(&self.facts);
         // In the order of the configuration; what does not belong there comes last.
         let place =
@@ -93,9 +96,9 @@ impl View {
         self.selected = self.selected.min(self.facts.docker.containers.len().saturating_sub(1));
     }
 
-    /// A connection that is new, or a container that was made anew, has no log chosen.
+    /// On a new connection no log is chosen yet.
     fn keep_log(&self, feed: &Feed) {
-        if let Some(container) = self.chosen() {
+        if let Some(container) = self.chosen().filter(|container| container.name != self.log_of) {
             feed.want_log(&container.name);
         }
     }

@@ -27,17 +27,17 @@ fn container(service: &str, health: &str, cpu: f64) -> Container {
     }
 }
 
-fn look(second: f64) -> Facts {
-    let count = (second * second * 10.0) as u64;
+fn look(second: u32) -> Facts {
+    let count = u64::from(second * second * 10);
     let figures = KINDS.map(|kind| (format!("{kind}_announces_handled"), count.into()));
     let lines =
         (0..50).map(|number| format!("line {number} of \u{1b}[31mthe log\u{1b}[0m with hunter22")).collect();
     Facts {
-        ended: second,
+        ended: second.into(),
         docker: Docker {
             containers: vec![
                 container("prometheus", "healthy", 0.4),
-                container("tracker", "unhealthy", 12.0 * second),
+                container("tracker", "unhealthy", 12.0 * f64::from(second)),
             ],
             ..Docker::default()
         },
@@ -89,7 +89,7 @@ fn full() -> View {
     out.mask_secret("hunter22");
     let mut view = view();
     for second in 1..6 {
-        view.take(look(f64::from(second)), &out);
+        view.take(look(second), &out);
     }
     view
 }
