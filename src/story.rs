@@ -11,6 +11,16 @@ use crate::state::{self, Attempt, Stage};
 use crate::store::{Environment, Host, Lock, Origin, StepTime, Store};
 use crate::tools::ssh::{self, Ssh};
 
+/// A host that we made can be brought back when it does not answer.
+#[must_use]
+pub fn or_bring_back(error: Error, name: &EnvironmentName) -> Error {
+    if error.code() != Code::SshUnreachable {
+        return error;
+    }
+    let command = format!("torrust-tracker-deployer provision {name}");
+    error.help(format!("if the host is stopped or gone, this brings it back: {command}"))
+}
+
 /// One step. `run` returns what was observed, for the line that says that the step is done.
 pub struct Step {
     /// What the user reads, in the imperative.
@@ -157,13 +167,8 @@ impl<'a> Work<'a> {
         let (target, made_by_us) = (self.app.target_at(&self.env, host), host.origin == Origin::Created);
         let forgotten = !target.is_known() && !host.host_key.is_empty();
         let opened = Ssh::connect(self.app.runner(), target);
-        let ssh = opened.map_err(|error| match error.code() {
-            Code::SshUnreachable if made_by_us => error.help(format!(
-                "if the host is stopped or gone, this brings it back: torrust-tracker-deployer provision {}",
-                self.env.name
-            )),
-            _ => error,
-        })?;
+        let ssh =
+            opened.map_err(|error| if made_by_us { or_bring_back(error, &self.env.name) } else { error })?;
         if forgotten {
             self.take_new_key(&ssh)?;
         }

@@ -17,7 +17,8 @@ use crate::output::words;
 use crate::render::Templates;
 use crate::services;
 use crate::state::Stage;
-use crate::store::{Environment, Past};
+use crate::store::{Environment, Origin, Past};
+use crate::story;
 use crate::tools::ssh::{Ssh, Target};
 
 use facts::{Facts, Question};
@@ -60,22 +61,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     app.log_for(&args.name)?;
     let past = app.store.recent(&args.name)?;
     let mut lines = vec![standing(app, &env)];
-    let mut facts = None;
-    if let (Some(host), true) = (&env.host, env.stage < Stage::Destroyed) {
-        let mut look = Look::new(app, &env, !args.services_only)?;
-        match look.inside() {
-            Ok(seen) => {
-                let system = if host.system.is_empty() { "a host" } else { &host.system };
-                let seen_as = format!("{system} at {} port {}", host.addresses_shown(), host.port);
-                lines.push(Line::ok(Topic::Host, "SSH", seen_as));
-                lines.extend(seen.lines);
-                facts = Some(seen.facts);
-            }
-            Err(error) if is_host_s_fault(&error) => lines.push(unreachable(&error, &past)),
-            Err(error) => return Err(error),
-        }
-        lines.extend(look.outside()?);
-    }
+    let facts = look_at_host(app, &env, !args.services_only, &past, &mut lines)?;
     if args.services_only {
         lines.retain(|line| {
             matches!(line.topic, Topic::Services | Topic::Endpoints) || line.level == judge::Level::Bad
@@ -83,6 +69,36 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     }
     let past = past.into_iter().take(if args.services_only { 0 } else { COMMANDS });
     report::done(Report::new(&env, lines, facts, past.collect(), clock.elapsed()), format, &app.out)
+}
+
+/// Adds what host and endpoints show, where there is a host; what it told itself.
+fn look_at_host(
+    app: &App,
+    env: &Environment,
+    deep: bool,
+    past: &[Past],
+    lines: &mut Vec<Line>,
+) -> Result<Option<Facts>> {
+    let Some(host) = env.host.as_ref().filter(|_| env.stage < Stage::Destroyed) else { return Ok(None) };
+    let mut look = Look::new(app, env, deep)?;
+    let facts = match look.inside() {
+        Ok(seen) => {
+            let system = if host.system.is_empty() { "a host" } else { &host.system };
+            let place = format!("{system} at {} port {}", host.addresses_shown(), host.port);
+            lines.push(Line::ok(Topic::Host, "SSH", place));
+            lines.extend(seen.lines);
+            Some(seen.facts)
+        }
+        Err(error) if is_host_s_fault(&error) => {
+            let made_by_us = host.origin == Origin::Created;
+            let error = if made_by_us { story::or_bring_back(error, &env.name) } else { error };
+            lines.push(unreachable(&error, past));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    lines.extend(look.outside()?);
+    Ok(facts)
 }
 
 /// How far the environment is. Where a command ended badly or was cut off, it is not what was asked for.
