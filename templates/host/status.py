@@ -48,6 +48,8 @@ class Docker(http.client.HTTPConnection):
         self.request("GET", path)
         answer = self.getresponse()
         body = answer.read()
+        # Docker/26.1.5 (linux); the question for the version has all its programs started.
+        self.version = answer.getheader("Server", "").removeprefix("Docker/").partition(" ")[0]
         return body if answer.status == 200 else None
 
     def get(self, path):
@@ -92,7 +94,7 @@ class Containers:
         seen = [self.one(docker, listed) for listed in ours]
         self.ids = {one["name"]: one["id"] for one in seen if one}
         return {
-            "version": docker.get("/version")["Version"],
+            "version": docker.version,
             "containers": [one for one in seen if one],
             "others": [
                 {"name": one["Names"][0][1:], "image": one["Image"], "networks": list(one["NetworkSettings"]["Networks"])}
@@ -139,7 +141,8 @@ class Containers:
         if now:
             self.before[seen["id"]] = now
             seen["memory"], seen["memory_limit"] = now[2], now[3]
-        if now and before:
+        # One that was started anew counts from 0.
+        if now and before and now[0] >= before[0]:
             seen["cpu_percent"] = 100 * (now[0] - before[0]) / 1e9 / (now[1] - before[1])
 
     def log(self, docker, name):
@@ -155,11 +158,9 @@ class Containers:
 
 
 def lines(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+    return []
 
 
 def manifest():
@@ -338,19 +339,18 @@ def end_checks(started):
         yield {"name": name, "ok": process.returncode == 0, "seen": said.rpartition("\n")[2]}
 
 
-def deep_look(wanted):
-    checks = start_checks(wanted["checks"])
+def deep_look():
     found = {"system": system(), "release": release(), "storage": storage(), "security": security()}
-    found["reboot"] = lines("/run/reboot-required.pkgs") if os.path.exists("/run/reboot-required") else None
-    return {**found, "checks": list(end_checks(checks))}
+    return {**found, "reboot": lines("/run/reboot-required.pkgs") if os.path.exists("/run/reboot-required") else None}
 
 
 def look(wanted, containers, deep, log):
     seen, docker = {"began": time.time()}, Docker()
+    checks = start_checks(wanted["checks"] if deep else [])
     try:
         window = 0 if containers.before else containers.begin(docker) + CPU_WINDOW
         if deep:
-            seen.update(deep_look(wanted))
+            seen.update(deep_look())
         time.sleep(max(0, window - time.monotonic()))
         seen["docker"] = containers.look(docker)
         if wanted["figures"]:
@@ -360,8 +360,10 @@ def look(wanted, containers, deep, log):
     except (OSError, TypeError, http.client.HTTPException) as error:
         seen["docker"] = {"error": f"{type(error).__name__}: {error}"}
         if deep and "system" not in seen:
-            seen.update(deep_look(wanted))
+            seen.update(deep_look())
     docker.close()
+    if deep:
+        seen["checks"] = list(end_checks(checks))
     print(json.dumps({**seen, "ended": time.time()}), flush=True)
 
 
