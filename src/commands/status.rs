@@ -7,6 +7,7 @@ mod watch;
 
 use std::time::{Duration, Instant};
 
+use super::many::{self, Names};
 use crate::app::App;
 use crate::checks::{Asked, Check};
 use crate::commands::test::host;
@@ -28,9 +29,8 @@ use report::Report;
 /// Options of `status`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment's name
-    #[arg(value_name = "ENV", value_parser = super::name)]
-    name: EnvironmentName,
+    #[command(flatten)]
+    names: Names,
     /// How the report is written; by default as --output-format says
     #[arg(long, value_enum, conflicts_with = "watch")]
     format: Option<TableFormat>,
@@ -52,14 +52,26 @@ const COMMANDS: usize = 5;
 
 /// Looks once and reports, or watches.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    if args.watch {
-        return watch::run(app, args);
+    match args.names.one(app, "status")? {
+        Some(name) if args.watch => watch::run(app, args, name),
+        Some(name) => look(app, args, name),
+        None if args.watch => many::refuse("--watch"),
+        None if args.format.is_some() => many::refuse("--format"),
+        None => many::run(app, &args.names, "status", tell),
     }
+}
+
+/// A report in a few words.
+fn tell(report: &serde_json::Value) -> String {
+    format!("{}, {} warnings", report["state"].as_str().unwrap_or_default(), report["warnings"])
+}
+
+fn look(app: &App, args: &Args, name: &EnvironmentName) -> super::Done {
     let format = TableFormat::chosen(args.format, &app.out)?;
     let clock = Instant::now();
-    let env = app.store.load(&args.name)?;
-    app.log_for(&args.name)?;
-    let past = app.store.recent(&args.name)?;
+    let env = app.store.load(name)?;
+    app.log_for(name)?;
+    let past = app.store.recent(name)?;
     let mut lines = vec![standing(app, &env)];
     let facts = look_at_host(app, &env, !args.services_only, &past, &mut lines)?;
     if args.services_only {

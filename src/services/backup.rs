@@ -89,6 +89,7 @@ fn full_host_checks(config: &Config) -> Vec<HostCheck> {
         name: "backups: one is made and can be read back".into(),
         command: format!("set -- {driver} {}\n{}", sh_quote(&data), include_str!("backup/read_back.sh")),
         awaited: false,
+        quick: false,
     }]
 }
 

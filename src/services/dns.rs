@@ -13,8 +13,7 @@ const PORT: u16 = 443;
 /// Whether all addresses of a domain are the host's.
 pub fn check(domain: &str, host: &Host) -> Check {
     let (name, domain, host) = (format!("{domain}: DNS"), domain.to_owned(), host.clone());
-    let ask = move |deadline: Deadline| -> Answer { judge(&look_up(&domain, deadline), &own(&host)) };
-    Check { name, ask: Box::new(ask) }
+    Check::answering(name, move |deadline: Deadline| judge(&look_up(&domain, deadline), &own(&host)))
 }
 
 /// The host's addresses, where it is known by a name, too.

@@ -20,11 +20,11 @@ use feed::Feed;
 use view::View;
 
 /// Watches until somebody ends it.
-pub fn run(app: &App, args: &super::Args) -> crate::commands::Done {
+pub fn run(app: &App, args: &super::Args, name: &crate::config::EnvironmentName) -> crate::commands::Done {
     app.out.refuse_beside_json("--watch")?;
-    let env = app.store.load(&args.name)?;
-    state::require(args.name.as_str(), env.stage, "status --watch", Stage::Configured)?;
-    app.log_for(&args.name)?;
+    let env = app.store.load(name)?;
+    state::require(name.as_str(), env.stage, "status --watch", Stage::Configured)?;
+    app.log_for(name)?;
     let env = app.reveal(&env)?;
     let target = app.target(&env)?;
     let wanted = Wanted::of(&env, target.shown())?;
@@ -43,5 +43,5 @@ pub fn run(app: &App, args: &super::Args) -> crate::commands::Done {
     } else {
         lines::tell(app, &feed, view)?;
     }
-    Ok(None)
+    Ok(crate::commands::Ending::Said(0))
 }

@@ -90,7 +90,7 @@ impl Promise {
                 Err(error) => Answer::Skipped { reason: format!("this machine cannot ask {host}: {error}") },
             }
         };
-        Check { name, ask: Box::new(ask) }
+        Check::answering(name, ask)
     }
 
     fn udp_check(&self, holder: impl Fn(u16) -> String + Send + Sync + 'static, stop: Interrupt) -> Check {
@@ -107,7 +107,7 @@ impl Promise {
                 Err(error) => Answer::Skipped { reason: format!("this machine cannot ask {host}: {error}") },
             }
         };
-        Check { name, ask: Box::new(ask) }
+        Check::answering(name, ask)
     }
 }
 

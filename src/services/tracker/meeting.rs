@@ -91,17 +91,17 @@ impl Meeting {
             let client = Client::connect(self.address, deadline);
             client.and_then(|client| self.of_two(&client, deadline)).unwrap_or_else(Answer::Failed)
         };
-        Check { name, ask: Box::new(ask) }
+        Check::answering(name, ask)
     }
 
     fn over_http(self, name: String, tracker: HttpTracker) -> Check {
         let ask = move |deadline| self.of_two(&tracker, deadline).unwrap_or_else(Answer::Failed);
-        Check { name, ask: Box::new(ask) }
+        Check::answering(name, ask)
     }
 
     fn by_key(self, name: &str, base: Url, api: Api) -> Check {
         let ask = move |deadline| self.with_key(&base, &api, deadline).unwrap_or_else(Answer::Failed);
-        Check { name: format!("{name} by a key, and not without it"), ask: Box::new(ask) }
+        Check::answering(format!("{name} by a key, and not without it"), ask)
     }
 
     /// The key opens as long as it is there, and no longer.
