@@ -66,7 +66,8 @@ fn shown(tree: &Path) -> String {
             None => format!("==> {name} {mode:04o} <==\n{}\n", String::from_utf8(bytes).unwrap()),
         }
     };
-    files(tree).into_iter().map(show).collect()
+    // The list of the others.
+    files(tree).into_iter().filter(|path| !path.ends_with(".rendered")).map(show).collect()
 }
 
 #[track_caller]
