@@ -15,11 +15,13 @@ mod purge;
 mod register;
 mod release;
 mod render;
+mod rollback;
 mod run;
 mod show;
 mod ssh;
 mod status;
 mod test;
+mod update;
 mod validate;
 
 use clap::Subcommand;
@@ -71,6 +73,8 @@ pub enum Command {
     Run(run::Args),
     /// Do what remains: provision, configure, release, run
     Deploy(deploy::Args),
+    /// Change a stored environment's configuration: what differs, and what has to run again
+    Update(update::Args),
     /// Check a running tracker from outside, as its clients do
     Test(test::Args),
     /// Look at host, containers, endpoints and files: what is not as it should be
@@ -79,6 +83,8 @@ pub enum Command {
     Logs(logs::Args),
     /// Open a shell on the host, or run a command there
     Ssh(ssh::Args),
+    /// Put an earlier release's files and images back, with its configuration, and start them
+    Rollback(rollback::Args),
     /// Remove what was made for an environment
     Destroy(destroy::Args),
     /// Forget a destroyed environment, so that its name is free again
@@ -108,6 +114,8 @@ pub struct Options {
     pub provision: provision::Options,
     /// Of `run`.
     pub run: run::Options,
+    /// Of `rollback`.
+    pub rollback: rollback::Options,
     /// Of `destroy`, and what came of it.
     pub destroy: destroy::Options,
 }
@@ -139,10 +147,12 @@ pub fn run(app: &App, command: Command) -> Done {
         Command::Release(args) => release::run(app, &args),
         Command::Run(args) => run::run(app, &args),
         Command::Deploy(args) => deploy::run(app, &args),
+        Command::Update(args) => update::run(app, &args),
         Command::Test(args) => test::run(app, &args),
         Command::Status(args) => status::run(app, &args),
         Command::Logs(args) => logs::run(app, &args),
         Command::Ssh(args) => ssh::run(app, &args),
+        Command::Rollback(args) => rollback::run(app, &args),
         Command::Destroy(args) => destroy::run(app, &args),
         Command::Purge(args) => purge::run(app, &args),
         Command::Docs(args) => manual::docs(&args),

@@ -31,7 +31,7 @@ pub use name::EnvironmentName;
 use problems::Report;
 pub use problems::{Problem, Style};
 pub use provider::*;
-pub use secret::{Revealed, Secret};
+pub use secret::{MASK, Revealed, Secret};
 pub use template::template;
 pub use tracker::*;
 

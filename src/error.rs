@@ -19,6 +19,8 @@ pub enum Code {
     SecretUnavailable,
     /// The command does not fit the stage that the environment is in.
     StateRefused,
+    /// A change of a stored configuration that needs a new host, or would lose data.
+    ChangeRefused,
     /// The environment's file on disk cannot be read as one.
     StateDamaged,
     /// No environment of that name.

@@ -11,7 +11,7 @@ pub use tofu::Making;
 use crate::config::Provider;
 use crate::error::{Code, Error, Result};
 use crate::render::{File, Templates};
-use crate::store::Environment;
+use crate::store::{Environment, Host, Origin};
 use crate::story::{Step, Work};
 
 /// The steps that make this environment's host.
@@ -31,6 +31,19 @@ pub fn files(env: &Environment, templates: &Templates) -> Result<Vec<File>> {
     match &env.config.provider {
         Provider::Docker(_) => Ok(vec![]),
         Provider::Lxd(_) | Provider::Hetzner(_) => tofu::files(env, templates),
+    }
+}
+
+/// Whether the provider would be asked for something else about a host that it made, such as other open ports.
+///
+/// # Errors
+/// The public key cannot be read.
+pub fn is_asked_otherwise(old: &Environment, new: &Environment) -> Result<bool> {
+    match (&old.host, &new.config.provider) {
+        (Some(Host { origin: Origin::Created, .. }), Provider::Lxd(_) | Provider::Hetzner(_)) => {
+            tofu::is_asked_otherwise(old, new)
+        }
+        _ => Ok(false),
     }
 }
 

@@ -69,6 +69,9 @@ pub struct Attempt {
     pub step: String,
     /// When the command began.
     pub since: Timestamp,
+    /// The release that is being put back: where it began to go, it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
     /// Why it ended; nothing while it works, or when it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

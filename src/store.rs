@@ -1,7 +1,9 @@
 //! `data/<env>/`: the environment's file, its lock and its history.
 
+mod environment;
 mod history;
 mod lock;
+mod releases;
 mod removal;
 
 use std::ffi::OsString;
@@ -11,151 +13,19 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, EnvironmentName};
-use crate::digest::sha256;
+use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
-use crate::state::{Attempt, Stage};
 
+pub use environment::{Choices, Environment, Host, Origin};
 pub use history::{Past, StepTime};
 pub use lock::Lock;
+pub use releases::Release;
 
 const FILE: &str = "environment.json";
 /// The state before the last change, for the day when the file is damaged from outside.
 const PREVIOUS: &str = "environment.previous.json";
-
-/// All that is known about an environment.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Environment {
-    /// The name; also the folder's.
-    pub name: EnvironmentName,
-    /// When it was created.
-    pub created: Timestamp,
-    /// When it was last changed.
-    pub modified: Timestamp,
-    /// How far it has come.
-    pub stage: Stage,
-    /// A command that began and did not end well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<Attempt>,
-    /// The host, once there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<Host>,
-    /// What was chosen on the command line and holds for later commands too.
-    #[serde(default)]
-    pub choices: Choices,
-    /// The configuration; secrets stay references where they were.
-    pub config: Config,
-}
-
-/// Where the host came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// Made by this program: `destroy` removes it.
-    Created,
-    /// It was there before: never removed.
-    Registered,
-}
-
-/// A host and the way to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::struct_field_names, reason = "a host key is called that")]
-pub struct Host {
-    /// Where the host came from.
-    pub origin: Origin,
-    /// Address or name that we connect to.
-    pub address: String,
-    /// Its IPv6 address, where it has one that can be reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address_v6: Option<String>,
-    /// The SSH port that we connect to.
-    pub port: u16,
-    /// Fingerprint of the host key stored at first contact.
-    #[serde(default)]
-    pub host_key: String,
-    /// Operating system and architecture, as the host says them.
-    #[serde(default)]
-    pub system: String,
-}
-
-/// Choices made by options; an option that is given again replaces the choice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choices {
-    /// `configure --configure-firewall`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub firewall: Option<bool>,
-    /// `configure --install-monitoring`.
-    #[serde(default)]
-    pub monitoring: bool,
-    /// `release --image-tag`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag: Option<String>,
-    /// `release --config`: the user's own tracker.toml, as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tracker_toml: Option<String>,
-    /// `create NAME --template`: the folder with the user's copies of templates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub templates: Option<PathBuf>,
-}
-
-impl Host {
-    /// Its addresses, the one that we connect to first.
-    pub fn addresses(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.address.as_str()).chain(self.address_v6.as_deref())
-    }
-
-    /// Its addresses for people: `192.0.2.7 and 2001:db8::7`.
-    #[must_use]
-    pub fn addresses_shown(&self) -> String {
-        self.addresses().collect::<Vec<_>>().join(" and ")
-    }
-}
-
-impl Environment {
-    /// A new environment from a checked configuration.
-    #[must_use]
-    pub fn new(config: Config, choices: Choices) -> Self {
-        let now = Timestamp::now();
-        let name = config.environment.name.clone();
-        Self {
-            name,
-            created: now,
-            modified: now,
-            stage: Stage::Created,
-            attempt: None,
-            host: None,
-            choices,
-            config,
-        }
-    }
-
-    /// A mark that no other environment has, not even one of the same name: what carries it at a provider was made for
-    /// this one. 16 hexadecimal digits.
-    #[must_use]
-    pub fn mark(&self) -> String {
-        sha256(format!("{} {}", self.name, self.created))[..16].to_owned()
-    }
-
-    /// The host, when it was there before: such a one is never removed.
-    #[must_use]
-    pub fn registered_host(&self) -> Option<&Host> {
-        self.host.as_ref().filter(|host| host.origin == Origin::Registered)
-    }
-
-    /// The host, when there is one.
-    ///
-    /// # Errors
-    /// `state_refused` before `provision` or `register`.
-    pub fn host(&self) -> Result<&Host> {
-        self.host.as_ref().ok_or_else(|| {
-            Error::new(Code::StateRefused, format!("{} has no host yet", self.name))
-                .help(format!("make one: torrust-tracker-deployer provision {}", self.name))
-        })
-    }
-}
 
 /// The folder with one folder per environment.
 #[derive(Clone, Debug)]
@@ -319,15 +189,20 @@ fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> std::io::Result<usize> {
 }
 
 fn replace(folder: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text)?;
-    file.as_file().sync_all()?;
     let (target, previous) = (folder.join(FILE), folder.join(PREVIOUS));
     if target.exists() {
         let _ = fs::remove_file(&previous);
         fs::hard_link(&target, &previous)?;
     }
-    file.persist(target).map_err(|error| error.error)?;
+    write_whole(folder, FILE, text)
+}
+
+/// Writes a file, for its owner only, so that a crash leaves either what was there or the new one.
+fn write_whole(folder: &Path, name: &str, text: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name)).map_err(|error| error.error)?;
     fs::File::open(folder)?.sync_all()
 }
 

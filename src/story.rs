@@ -79,11 +79,8 @@ impl<'a> Work<'a> {
             app.store.remember(name, command, began, Some(refused.code()), &[])?;
             return Err(refused);
         }
-        for (_, secret) in env.config.secrets() {
-            secret.literal().inspect(|text| app.out.mask_secret(text));
-        }
         app.log_for(&env.name)?;
-        Ok(Self {
+        let work = Self {
             app,
             env,
             options: crate::commands::Options::default(),
@@ -99,7 +96,9 @@ impl<'a> Work<'a> {
             clock: Instant::now(),
             steps: vec![],
             _lock: lock,
-        })
+        };
+        work.mask_literals();
+        Ok(work)
     }
 
     /// At a terminal the user is asked before something is made or changed at the provider.
@@ -149,6 +148,25 @@ impl<'a> Work<'a> {
             None => self.app.reveal(&self.env)?,
         };
         Ok(self.revealed.insert(revealed))
+    }
+
+    /// Takes what the environment becomes with another configuration, to be saved.
+    pub fn turn_into(&mut self, env: Environment) {
+        self.env = env;
+        (self.revealed, self.bundle) = (None, None);
+        self.mask_literals();
+    }
+
+    fn mask_literals(&self) {
+        for (_, secret) in self.env.config.secrets() {
+            secret.literal().inspect(|text| self.app.out.mask_secret(text));
+        }
+    }
+
+    /// Goes on as another command, which has a line of its own in the history.
+    pub fn turn_to(&mut self, command: &'static str) {
+        (self.command, self.began) = (command, Timestamp::now());
+        self.steps.clear();
     }
 
     /// The connection to the host, opened at the first call.
@@ -206,11 +224,17 @@ impl<'a> Work<'a> {
     /// The first step that fails ends the walk; the attempt stays in the state.
     pub fn walk(&mut self, phases: &[&Phase]) -> Result<()> {
         let walked = self.walk_phases(phases);
-        let result = walked.as_ref().err().map(Error::code);
-        let remembered =
-            self.app.store.remember(&self.env.name, self.command, self.began, result, &self.steps);
+        let remembered = self.remember(walked.as_ref().err().map(Error::code));
         // Why the command failed matters more than why that could not be written down.
         walked.and(remembered)
+    }
+
+    /// Adds this command to the environment's history: `failure` says why, when it did not end well.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(&self, failure: Option<Code>) -> Result<()> {
+        self.app.store.remember(&self.env.name, self.command, self.began, failure, &self.steps)
     }
 
     fn walk_phases(&mut self, phases: &[&Phase]) -> Result<()> {
@@ -223,6 +247,7 @@ impl<'a> Work<'a> {
             }
             self.env.stage = self.env.stage.max(phase.reaches);
             self.env.attempt = None;
+            self.env.again.retain(|command| command != phase.command);
             self.save()?;
         }
         Ok(())
@@ -234,6 +259,7 @@ impl<'a> Work<'a> {
             command: phase.command.into(),
             step: step.title.into(),
             since: self.began,
+            to: self.options.rollback.to,
             error: None,
         };
         self.env.attempt = Some(attempt);

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::configure::CONFIGURE;
 use super::many::{self, Names};
-use super::provision;
 use super::release::RELEASE;
 use super::run::RUN;
+use super::update::{self, Update};
+use super::{provision, rollback};
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
 use crate::state::{self, Stage};
 use crate::store::{Choices, Environment};
@@ -21,7 +22,7 @@ use crate::story::{Phase, Work};
 pub struct Args {
     #[command(flatten)]
     names: Names,
-    /// Create the environment from this configuration file first, if it is not there yet
+    /// Create the environment from this configuration file first, or update it
     #[arg(short, long, alias = "env-file", value_name = "FILE", conflicts_with_all = ["environments", "all"])]
     file: Option<PathBuf>,
     /// Stop before the tracker is started
@@ -30,6 +31,9 @@ pub struct Args {
     /// Print the steps that would be done
     #[arg(long)]
     dry_run: bool,
+    /// When a new release does not get healthy, keep it for a look and do not put the one before back
+    #[arg(long)]
+    no_rollback: bool,
     #[command(flatten)]
     provision: provision::Options,
     // `--verbose` is the global option of that name.
@@ -37,26 +41,32 @@ pub struct Args {
 
 /// Deploys.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    let wanted = match &args.file {
-        Some(file) => from_file(app, file)?,
+    let config = args.file.as_deref().map(|file| app.read_config(file)).transpose()?;
+    let name = match &config {
+        Some(config) => config.name().clone(),
         None => match args.names.one(app, "deploy")? {
-            Some(name) => app.store.load(name)?,
+            Some(name) => name.clone(),
             None => return several(app, args),
         },
     };
-    let name = wanted.name.clone();
+    let new = config.as_ref().filter(|_| !matches!(app.store.exists(&name), Ok(true)));
     if args.dry_run {
-        return super::done(plan(&wanted, args.skip_run)?);
+        return super::done(plan(&planned(app, &name, config, args)?, args.skip_run)?);
     }
-    if !app.store.exists(&name)? {
-        super::create::create(app, wanted.config, wanted.choices)?;
+    if let Some(config) = new {
+        super::create::create(app, config.clone(), Choices::default())?;
     }
     let mut work = Work::begin(app, &name, "deploy", Stage::Created)?;
     work.options.provision = args.provision.clone();
+    work.options.rollback.keep_broken = args.no_rollback;
+    if let (Some(config), Some(file)) = (config, &args.file) {
+        update::take_over(&mut work, config, file)?;
+    }
     let provision = needed_provision(&work.env);
     let phases = remaining(&work.env, provision.as_ref(), args.skip_run);
     let was = work.env.stage;
-    provision::walk_or_clean(&mut work, &phases)?;
+    let walked = provision::walk_or_clean(&mut work, &phases);
+    rollback::or_go_back(&mut work, walked)?;
     let text = told(&work, was, args.skip_run)?;
     super::done(super::Moved::new(&work, text))
 }
@@ -81,6 +91,17 @@ fn several(app: &App, args: &Args) -> super::Done {
     })
 }
 
+/// The environment that would be deployed; what a file changes of a stored one is said.
+fn planned(app: &App, name: &EnvironmentName, config: Option<Config>, args: &Args) -> Result<Environment> {
+    let (Some(config), Some(file)) = (config, &args.file) else { return app.store.load(name) };
+    if !app.store.exists(name)? {
+        return Ok(Environment::new(config, Choices::default()));
+    }
+    let update = Update::of(&app.store.load(name)?, config)?;
+    update.tell(app, file);
+    Ok(update.env)
+}
+
 fn told(work: &Work, was: Stage, skip_run: bool) -> Result<String> {
     let name = &work.env.name;
     if skip_run {
@@ -98,43 +119,27 @@ pub fn next(work: &Work) -> String {
     format!("torrust-tracker-deployer {} {}", work.env.stage.next_command(), work.env.name)
 }
 
-/// `provision`, when it has to run: there is no host, or it began and did not end.
-fn needed_provision(env: &Environment) -> Option<Phase> {
-    let needed = env.registered_host().is_none() && (env.stage == Stage::Created || began(env, "provision"));
+/// `provision`, when it has to run: there is no host, it began and did not end, or something else is asked for by now.
+pub fn needed_provision(env: &Environment) -> Option<Phase> {
+    let needed =
+        env.registered_host().is_none() && (env.stage == Stage::Created || env.needs_again("provision"));
     needed.then(|| provision::phase(env))
 }
 
-/// Whether this command was begun and did not come to its end.
-fn began(env: &Environment, command: &str) -> bool {
-    env.attempt.as_ref().is_some_and(|attempt| attempt.command == command)
+/// The commands that `deploy` would do something in, as far as can be known here.
+pub fn to_run(env: &Environment) -> Vec<&'static str> {
+    if env.stage == Stage::Running && env.again.is_empty() {
+        return vec![];
+    }
+    remaining(env, needed_provision(env).as_ref(), false).iter().map(|phase| phase.command).collect()
 }
 
 /// The phases from here to running. `release` and `run` are walked from `running` too: they look, and change only
 /// what is not as it should be.
 fn remaining<'p>(env: &Environment, provision: Option<&'p Phase>, skip_run: bool) -> Vec<&'p Phase> {
-    let configure = env.stage < Stage::Configured || began(env, "configure");
+    let configure = env.stage < Stage::Configured || env.needs_again("configure");
     let phases = [provision, configure.then_some(&CONFIGURE), Some(&RELEASE), (!skip_run).then_some(&RUN)];
     phases.into_iter().flatten().collect()
-}
-
-/// The environment that a file describes, stored or not yet; a stored one must have this very configuration.
-fn from_file(app: &App, file: &std::path::Path) -> Result<Environment> {
-    let config = app.read_config(file)?;
-    let name = config.environment.name.clone();
-    if !app.store.exists(&name)? {
-        return Ok(Environment::new(config, Choices::default()));
-    }
-    let stored = app.store.load(&name)?;
-    if stored.config == config {
-        return Ok(stored);
-    }
-    let message = format!("{name} exists with another configuration than {}", file.display());
-    Err(Error::new(Code::StateRefused, message)
-        .help("this version cannot change a stored configuration yet")
-        .help(format!("deploy it as it is: torrust-tracker-deployer deploy {name}"))
-        .help(format!(
-            "or begin anew: torrust-tracker-deployer destroy {name}, then torrust-tracker-deployer purge {name} --force, then this command again"
-        )))
 }
 
 /// The steps that `deploy` would walk.

@@ -109,7 +109,7 @@ fn clean(work: &mut Work, error: Error) -> Error {
             };
             let error = match error.code() {
                 Code::TofuFailed => error.help(format!(
-                    "if the description has to change: torrust-tracker-deployer purge {name} --force, and create it again"
+                    "if the description has to change: torrust-tracker-deployer update {name} -f FILE"
                 )),
                 _ => error,
             };

@@ -1,19 +1,23 @@
 //! `release`: the tracker's files and images on the host, in one SSH session. Nothing changed means nothing sent.
 
 mod difference;
+pub mod host;
 
 use std::path::PathBuf;
 
 use crate::app::App;
 use crate::bundle::Bundle;
 use crate::config::{EnvironmentName, ImageSource};
+use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
-use crate::process::{Input, Ran, Runner};
+use crate::process::Runner;
 use crate::render::Templates;
 use crate::state::Stage;
+use crate::store::Release;
 use crate::story::{Phase, Step, Work};
 use crate::tools::docker::{self, docker};
 use crate::tools::ssh::Ssh;
+use host::{Asked, converse, not_in_place, on_the_host};
 
 /// Options of `release`.
 #[derive(Debug, clap::Args)]
@@ -161,102 +165,22 @@ fn send_image(runner: Runner, ssh: &Ssh, image: &str) -> Result<()> {
     Err(on_the_host(&ran, &format!("the image {image} did not get onto the host")))
 }
 
-/// What `release.sh` tells before it asks what to do.
-#[derive(Default)]
-struct Told {
-    release: String,
-    /// Files that are not as they should be.
-    changes: Vec<String>,
-    /// Images that the host lacks.
-    images: Vec<String>,
-    /// Contents of the files on the host, for a comparison.
-    contents: Vec<(String, String)>,
-    /// The number of the new release.
-    released: Option<String>,
-    /// The files are as they should be, but no release has them on its list: an earlier call was cut off.
-    unrecorded: bool,
-    /// The files were being moved into place.
-    installing: bool,
-    /// The environment whose release is on the host, when it is another one.
-    foreign: Option<String>,
-    unavailable: Option<String>,
-}
-
-impl Told {
-    fn hear(&mut self, line: &str) {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match word {
-            "release" => rest.clone_into(&mut self.release),
-            "missing" | "differs" => self.changes.push(rest.to_owned()),
-            "image" => self.images.extend(rest.strip_suffix(" missing").map(str::to_owned)),
-            "content" => {
-                self.contents.extend(rest.split_once(' ').map(|(path, text)| (path.into(), text.into())));
-            }
-            "released" => self.released = Some(rest.to_owned()),
-            "unrecorded" => self.unrecorded = true,
-            "installing" => self.installing = true,
-            "foreign" => self.foreign = Some(rest.to_owned()),
-            "image-unavailable" => self.unavailable = Some(rest.to_owned()),
-            _ => {}
-        }
-    }
-
-    fn nothing_to_do(&self) -> bool {
-        self.changes.is_empty() && self.images.is_empty() && !self.unrecorded
-    }
-}
-
-/// Talks to `release.sh`: `decide` answers when it is ready.
-fn converse(
-    ssh: &Ssh,
-    bundle: &Bundle,
-    script: &str,
-    source: ImageSource,
-    mut decide: impl FnMut(&Told, &mut Input) -> Result<()>,
-) -> Result<(Told, Ran)> {
-    let manifest = bundle.manifest();
-    let lines = manifest.lines().count().to_string();
-    let source = if source == ImageSource::Local { "local" } else { "registry" };
-    let mut args = vec![ssh.target.environment.as_str(), source, &lines];
-    args.extend(bundle.images());
-    let mut told = Told::default();
-    let cmd = ssh.root(script, &args).input(manifest);
-    let ran = ssh.runner().talk(&cmd, |_, line, input| {
-        told.hear(line);
-        if line == "ready" {
-            return decide(&told, input);
-        }
-        if line.starts_with("pulling ") || line.starts_with("waiting ") {
-            ssh.runner().out.doing(line);
-        }
-        Ok(())
-    })?;
-    let ran = ssh.judge(ran)?;
-    match &told.foreign {
-        Some(other) => Err(foreign(other, ssh)),
-        None => Ok((told, ran)),
-    }
-}
-
-fn foreign(other: &str, ssh: &Ssh) -> Error {
-    let host = &ssh.target.host;
-    Error::new(Code::StateRefused, format!("the host {host} has a release of the environment {other}"))
-        .why("a second one would take its containers and its data over")
-        .help(format!("use another host, or give it up first: torrust-tracker-deployer destroy {other}"))
-        .help(format!("if {other} is no more: {} sudo rm /opt/torrust/environment", ssh.target.shown()))
-}
-
+/// Puts the files there. What the release is made from is kept before it is on the host, so that none is ever without.
 fn put_files(work: &mut Work) -> Result<String> {
     let script = Templates::of(&work.env)?.text("host/release.sh")?;
-    let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
+    let manifest = bundle.manifest();
+    let mut release = Release::of(&work.env, sha256(&manifest));
     work.ssh()?;
     let (ssh, env, store) = work.parts()?;
     let stage = env.stage;
-    let (told, ran) = converse(ssh, &bundle, &script, source, |told, input| {
+    let asked = Asked::of(ssh, &bundle, env.config.images.source);
+    let (told, ran) = converse(ssh, &script, &asked, |told, input| {
         if told.nothing_to_do() {
             input.send("stop\n");
         } else {
+            release.number = told.release + 1;
+            store.keep_release(&env.name, &release)?;
             // From here on the host is not what it was: should we be killed now, run must follow again.
             env.stage = env.stage.min(Stage::Configured);
             store.save(env)?;
@@ -273,45 +197,17 @@ fn put_files(work: &mut Work) -> Result<String> {
     if !ran.ok() {
         return Err(not_in_place(&told, &ran));
     }
-    if told.nothing_to_do() {
+    let Some(number) = told.released else {
+        env.release = Some(told.release);
+        store.know_release(&env.name, Release { number: told.release, ..release })?;
         return Ok(format!("release {} is in place, nothing sent", told.release));
-    }
-    work.changed = true;
-    Ok(format!("release {}: sent {}", told.released.unwrap_or_default(), list(&told.changes)))
-}
-
-/// Why a release did not come about, and what is on the host now.
-fn not_in_place(told: &Told, ran: &Ran) -> Error {
-    if let Some(image) = &told.unavailable {
-        return Error::new(Code::ImageUnavailable, format!("the host cannot pull the image {image}"))
-            .why(ran.complaint())
-            .help("is the name right, and does the host reach the registry?")
-            .help(
-                "without a registry: images.source = \"local\" sends the images from your own Docker Engine",
-            );
-    }
-    let what = match (told.installing, told.release.as_str()) {
-        (true, _) => "the release was not put in place whole".to_owned(),
-        (false, "0") => "the release was not put in place; there was none before".to_owned(),
-        (false, release) => format!("the release was not put in place; release {release} stays as it is"),
     };
-    on_the_host(ran, &what)
+    env.release = Some(number);
+    store.forget_releases_but(&env.name, &told.kept)?;
+    work.changed = true;
+    Ok(format!("release {number}: sent {}", list(&told.changes)))
 }
 
 fn list(paths: &[String]) -> String {
     if paths.is_empty() { "no files".into() } else { paths.join(", ") }
-}
-
-/// A failure on the host; a full disk has a word of its own.
-fn on_the_host(ran: &Ran, message: &str) -> Error {
-    let full =
-        ran.stderr.contains("No space left on device") || ran.stderr.contains("no space left on device");
-    if full {
-        return Error::new(Code::HostDiskFull, format!("the host's disk is full: {message}"))
-            .why(ran.complaint())
-            .help("make room on the host (what fills it: sudo du -xh / --max-depth 2 | sort -h | tail), then repeat the command");
-    }
-    Error::new(Code::ReleaseFailed, message)
-        .why(ran.complaint())
-        .help("mend the cause, then repeat the command")
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::ArgAction;
 
+use super::rollback;
 use super::test::host;
 use crate::app::App;
 use crate::checks::{self, Checked};
@@ -28,6 +29,9 @@ pub struct Args {
     /// Show the containers' logs meanwhile
     #[arg(long)]
     logs: bool,
+    /// When a new release does not get healthy, keep it for a look and do not put the one before back
+    #[arg(long)]
+    no_rollback: bool,
     /// How long the containers may take to get healthy
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -75,7 +79,9 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "run", Stage::Released)?;
     let Args { wait, logs, timeout, .. } = *args;
     work.options.run = Options { wait, logs, timeout: Duration::from_secs(timeout) };
-    work.walk(&[if wait { &RUN } else { &START }])?;
+    work.options.rollback.keep_broken = args.no_rollback;
+    let walked = work.walk(&[if wait { &RUN } else { &START }]);
+    rollback::or_go_back(&mut work, walked)?;
     let text = if wait {
         urls(&work)?
     } else {
@@ -239,7 +245,9 @@ impl Starter<'_> {
                 .iter()
                 .find(|(kind, number, _)| *kind == protocol && *number == port.number)?;
             let ours = self.before.iter().any(|container| container.publishes(port.number, &protocol));
-            (!ours).then(|| (port.number, protocol, process.clone()))
+            // Between two starts a container is said to publish nothing; should it be another one's, Compose says so.
+            let maybe_ours = process.starts_with("docker-proxy") && self.before.iter().any(Container::is_ill);
+            (!ours && !maybe_ours).then(|| (port.number, protocol, process.clone()))
         });
         match held {
             None => input.send("up\n"),
@@ -354,7 +362,7 @@ fn port_in_use(number: u16, protocol: &str, process: &str) -> Error {
     }
     error
         .help("stop that process")
-        .help("this version cannot change a stored configuration: another port needs a new environment")
+        .help("or choose another port in the configuration: torrust-tracker-deployer deploy -f FILE")
 }
 
 fn look_from_outside(work: &mut Work) -> Result<String> {
@@ -365,6 +373,7 @@ fn look_from_outside(work: &mut Work) -> Result<String> {
     let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
     let tally @ [_, failed, ..] = checks::tally(&checked);
     if failed == 0 {
+        work.env.healthy = work.env.release;
         return Ok(summary(tally));
     }
     let message =

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::services;
 use crate::state::{Attempt, Stage};
-use crate::store::Origin;
+use crate::store::{Environment, Origin};
 
 #[derive(Serialize)]
 struct Shown {
@@ -74,7 +74,7 @@ pub fn run(app: &App, name: &EnvironmentName) -> super::Done {
         name: env.name.clone(),
         state: env.stage,
         provider: env.config.provider.kind().to_string(),
-        next: next(&env.name, env.stage, env.attempt.as_ref()),
+        next: next(&env),
         at_work: env.attempt.is_some() && app.store.at_work(name),
         attempt: env.attempt,
         host,
@@ -83,17 +83,15 @@ pub fn run(app: &App, name: &EnvironmentName) -> super::Done {
 }
 
 /// What to type next.
-fn next(name: &EnvironmentName, stage: Stage, attempt: Option<&Attempt>) -> String {
-    let command = match attempt {
-        Some(attempt) => &attempt.command,
-        None => stage.next_command(),
-    };
+fn next(env: &Environment) -> String {
+    let begun = env.attempt.as_ref().map(|attempt| &attempt.command);
+    let command = begun.or(env.again.first()).map_or(env.stage.next_command(), String::as_str);
     let needed = match command {
         "purge" => " --force",
         "register" => " --instance-ip ADDRESS",
         _ => "",
     };
-    format!("torrust-tracker-deployer {command} {name}{needed}")
+    format!("torrust-tracker-deployer {command} {}{needed}", env.name)
 }
 
 impl Display for Shown {

@@ -76,6 +76,9 @@ pub fn forget_earlier(work: &mut Work) -> Result<()> {
     work.app.forget_host_key(&work.env.name);
     work.env.host = None;
     work.env.stage = Stage::Created;
+    // What was on it is gone with it.
+    (work.env.release, work.env.healthy) = (None, None);
+    work.app.store.forget_releases_but(&work.env.name, &[])?;
     work.save()
 }
 

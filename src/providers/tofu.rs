@@ -141,6 +141,14 @@ fn all_files(env: &Environment, templates: &Templates) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// Whether the values for the provider's files differ. The key is that of the host's first start in both.
+pub fn is_asked_otherwise(old: &Environment, new: &Environment) -> Result<bool> {
+    let mut old = old.clone();
+    old.config.ssh_credentials.public_key_path.clone_from(&new.config.ssh_credentials.public_key_path);
+    let cloud = cloud(new)?;
+    Ok((cloud.variables)(&old)? != (cloud.variables)(new)?)
+}
+
 fn prepare(work: &mut Work) -> Result<String> {
     let tofu = ready(work)?;
     Ok(format!("{}, {}", tofu.program, tofu.folder.display()))

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Puts a release into /opt/torrust, as root. Running it twice, or again after it was cut off, does no harm.
 #
-#   release.sh ENVIRONMENT SOURCE LINES IMAGE...
+#   release.sh ENVIRONMENT SOURCE LINES IMAGE...      a new one
+#   release.sh ENVIRONMENT SOURCE back N              one that is kept, N, as the next one: its files, units and images
 #     ENVIRONMENT   whose release this is; a host has one
 #     SOURCE   registry: images that are missing are pulled; local: they were brought before
 #     LINES    how many lines of manifest follow on standard input:
@@ -11,14 +12,17 @@
 #
 # It answers with one fact a line, then waits for one word:
 #   release N            the release in place (0: none)
-#   image REF FINGERPRINT|missing
+#   image REF ID|missing
 #   foreign ENVIRONMENT             the host has the release of another one; that is all
+#   unknown N                       the release to be put back is not kept; that is all
+#   manifest SHA256                 of the release to be put back
 #   differs PATH | missing PATH     a file that is not as the manifest wants it
-#   unrecorded                      the release in place is not the one whose files are there, or its units are not at work
+#   unrecorded                      the release in place has not these files and images, or its units are not at work
 #   ready
 # stop:  nothing is done.
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
-# apply: a tar stream with those files follows; it becomes the next release.
+# apply: a tar stream with those files follows, unless they are kept here; it becomes the next release, "released N", and
+#        "kept N" tells each one that is kept.
 set -euo pipefail
 umask 077
 environment=$1 source=$2 lines=$3
@@ -26,7 +30,9 @@ shift 3
 root=/opt/torrust
 releases=$root/releases
 incoming=$releases/.incoming
-kept=5
+# The folder of the release that is put back.
+back=''
+kept=10
 
 fail() { echo "$*" >&2; exit 1; }
 
@@ -73,27 +79,61 @@ show() {
 
 # Everything is prepared beside the live files first: a full disk or a wrong file leaves the old release as it is.
 receive() {
+  local sum mode owner path
   rm -rf "$incoming"
   mkdir -p "$incoming"
-  tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
-  local sum mode owner path
+  if [ -n "$back" ]; then cp -a "$back/." "$incoming"
+  else tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
+  fi
   while read -r sum mode owner path; do
     mkdir -p "$(dirname "$incoming/$path")"
     [ -e "$incoming/$path" ] || cp "$root/$path" "$incoming/$path"
-    [ "$(sha256sum <"$incoming/$path")" = "$sum  -" ] || fail "$path did not arrive as it was sent"
+    [ "$(sha256sum <"$incoming/$path")" = "$sum  -" ] || fail "$path ${back:+in $back }is not what it should be"
   done < <(files)
   printf '%s\n' "$manifest" >"$incoming/manifest"
   docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
 }
 
+id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || echo missing; }
+
+# images REF...: what the host has under these names, a line each, as a release keeps it.
+images() {
+  local image
+  for image in "$@"; do echo "$image $(id "$image")"; done
+}
+
 pull() {
   local image
   for image in "$@"; do
-    docker image inspect "$image" >/dev/null 2>&1 && continue
+    [ "$(id "$image")" = missing ] || continue
     [ "$source" = registry ] || fail "the image $image is not on the host"
     echo "pulling $image"
     docker pull --quiet "$image" >/dev/null || { echo "image-unavailable $image"; exit 1; }
   done
+}
+
+# What a release had under a name may be there without it by now. A registry may have something else under that name.
+find_images() {
+  local image wanted other
+  [ -n "$back" ] || { pull "$@"; return; }
+  while read -r image wanted; do
+    [ "$(id "$wanted")" = missing ] || continue
+    other=$(id "$image")
+    if [ "$source" = registry ]; then
+      echo "pulling $image"
+      docker pull --quiet "$image" >/dev/null || :
+      [ "$other" = missing ] || docker tag "$other" "$image"
+    fi
+    [ "$(id "$wanted")" != missing ] || { echo "image-unavailable $image"; fail "$wanted, which it was then, is gone"; }
+  done <"$back/images"
+}
+
+name_images() {
+  local image wanted
+  [ -n "$back" ] || return 0
+  while read -r image wanted; do
+    docker tag "$wanted" "$image"
+  done <"$back/images"
 }
 
 make_folders() {
@@ -112,6 +152,7 @@ install_files() {
   done < <(files)
   sync -f "$root"
   echo installing
+  name_images
   while read -r sum mode owner path; do
     mv "$root/$path.new" "$root/$path"
   done < <(files)
@@ -151,6 +192,7 @@ tidy() {
 
 keep() {
   local number=$(($(current) + 1))
+  images "$@" >"$incoming/images"
   rm -rf "${releases:?}/$number"
   mv "$incoming" "$releases/$number"
   ln -sfn "$number" "$releases/current.new"
@@ -158,6 +200,13 @@ keep() {
   find "$releases" -mindepth 1 -maxdepth 1 -name '[0-9]*' | sort -V | head -n -$kept | xargs -r rm -rf
   echo "$environment" >"$root/environment"
   echo "released $number"
+  find "$releases" -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf 'kept %f\n'
+}
+
+# Whether the release in place has these files and these images, and both are what is at work.
+in_place() {
+  [ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] || return 1
+  [ "$(cat "$releases/current/images" 2>/dev/null)" = "$wanted_images" ] && [ "$present" = "$wanted_images" ] && units_work
 }
 
 # A look leaves no trace on a host that has nothing yet.
@@ -166,19 +215,28 @@ take_lock() {
   flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
 }
 
-# No more than these lines are read, also when all came at once.
-mapfile -t -n "$lines" wanted
-manifest=$(printf '%s\n' "${wanted[@]}")
 [ ! -d "$root" ] || take_lock
 owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
 [ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
+if [ "$lines" = back ]; then
+  back=$releases/$1
+  [ -e "$back/images" ] || { echo "unknown $1"; exit 0; }
+  manifest=$(cat "$back/manifest")
+  mapfile -t names <"$back/images"
+  set -- "${names[@]%% *}"
+else
+  # No more than these lines are read, also when all came at once.
+  mapfile -t -n "$lines" wanted
+  manifest=$(printf '%s\n' "${wanted[@]}")
+fi
 changes=$(compare)
+present=$(images "$@")
+wanted_images=$present
+[ -z "$back" ] || wanted_images=$(cat "$back/images")
 echo "release $(current)"
-[ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] && units_work || echo unrecorded
-for image in "$@"; do
-  print=$(docker image inspect --format '{{.Created}} {{json .RootFS.Layers}}' "$image" 2>/dev/null) || print=missing
-  echo "image $image $print"
-done
+[ -z "$back" ] || echo "manifest $(sha256sum <"$back/manifest" | cut -d' ' -f1)"
+in_place || echo unrecorded
+echo "image ${present//$'\n'/$'\n'image }"
 [ -z "$changes" ] || echo "$changes"
 echo ready
 
@@ -192,11 +250,11 @@ case $word in
     take_lock
     trap tidy EXIT
     receive
-    pull "$@"
+    find_images "$@"
     make_folders
     install_files
     install_units
-    keep
+    keep "$@"
     ;;
   *) fail "unknown word: $word" ;;
 esac

@@ -34,3 +34,4 @@ mod tofu_cut;
 mod tofu_hosts;
 mod tofu_refused;
 mod tracker;
+mod update;

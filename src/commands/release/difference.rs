@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::{bundle, converse, lacking_images, on_the_host, render_files};
+use super::host::{Asked, converse, on_the_host};
+use super::{bundle, lacking_images, render_files};
 use crate::bundle::Bundle;
 use crate::config::ImageSource;
 use crate::error::Result;
@@ -76,7 +77,8 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
     let script = Templates::of(&work.env)?.text("host/release.sh")?;
     let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
-    let (told, ran) = converse(work.ssh()?, &bundle, &script, source, |_, input| {
+    let ssh = work.ssh()?;
+    let (told, ran) = converse(ssh, &script, &Asked::of(ssh, &bundle, source), |_, input| {
         input.send("show\n");
         input.close();
         Ok(())
@@ -87,5 +89,5 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
     // A host with another image of that name lacks the right one.
     let images_missing = if source == ImageSource::Local { lacking_images(work)? } else { told.images };
     let files = told.changes.iter().map(|path| compare(&bundle, path, &told.contents)).collect();
-    Ok(Difference { release_in_place: told.release, images_missing, files })
+    Ok(Difference { release_in_place: told.release.to_string(), images_missing, files })
 }

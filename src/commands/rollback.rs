@@ -1,0 +1,274 @@
+//! `rollback`: a release that the host keeps becomes the next one, with the configuration that it was made from. `run` does
+//! the same by itself when a new release does not get healthy.
+
+use serde::Serialize;
+
+use super::configure::CONFIGURE;
+use super::release::host::{Asked, Told, converse, not_in_place};
+use super::run::RUN;
+use super::{deploy, provision, update};
+use crate::app::App;
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error, Result};
+use crate::process::Ran;
+use crate::render::Templates;
+use crate::state::Stage;
+use crate::store::{Choices, Environment, Release};
+use crate::story::{Phase, Step, Work};
+
+/// Options of `rollback`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    /// The release to put back [default: the one before; after a rollback the one before that which it put back]
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+}
+
+const AFTER_HELP: &str = "\
+What is put back becomes the next release, so that a rollback can itself be taken back with --to. Data is untouched. The \
+stored configuration becomes the one of that release, but for what concerns the way to the host and the provider.";
+
+/// What holds for one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The release that is being put back.
+    pub to: Option<u64>,
+    /// Whether a release that does not get healthy is kept as it is.
+    pub keep_broken: bool,
+}
+
+const PUT_BACK: Phase = Phase {
+    command: "rollback",
+    reaches: Stage::Released,
+    steps: &[Step { title: "Put the kept release back", run: put_back }],
+};
+
+#[derive(Serialize)]
+struct RolledBack {
+    #[serde(flatten)]
+    moved: super::Moved,
+    release: Option<u64>,
+    put_back: u64,
+}
+
+impl std::fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.moved.fmt(f)
+    }
+}
+
+/// Rolls back.
+pub fn run(app: &App, args: &Args) -> super::Done {
+    let mut work = Work::begin(app, &args.name, "rollback", Stage::Provisioned)?;
+    let to = choose(&work, args.to)?;
+    work.options.provision.auto_approve = true;
+    go_back(&mut work, &to)?;
+    let text = super::run::urls(&work)?;
+    let release = work.env.release;
+    super::done(RolledBack { moved: super::Moved::new(&work, text), release, put_back: to.number })
+}
+
+/// The release that is meant. One that was begun to be put back is gone on with.
+fn choose(work: &Work, wanted: Option<u64>) -> Result<Release> {
+    let Some(present) = work.env.release else {
+        return Err(Error::new(Code::StateRefused, format!("{} has no release yet", work.env.name))
+            .help(format!("make the first one: torrust-tracker-deployer deploy {}", work.env.name)));
+    };
+    let mut releases = work.app.store.releases(&work.env.name)?;
+    releases.retain(|release| release.number <= present);
+    let begun = work.env.attempt.as_ref().and_then(|attempt| attempt.to);
+    let found = match wanted.or(begun) {
+        Some(number) => releases.iter().position(|release| release.number == number),
+        None => {
+            // Again and again leads further back, and not to what was just left.
+            let now = releases.iter().find(|release| release.number == present);
+            let from = now.and_then(|release| release.put_back).unwrap_or(present);
+            releases.iter().rposition(|release| release.number < from)
+        }
+    };
+    match found {
+        Some(index) => Ok(releases.swap_remove(index)),
+        None => Err(none_there(&work.env.name, wanted, present, &releases)),
+    }
+}
+
+fn none_there(name: &EnvironmentName, wanted: Option<u64>, present: u64, releases: &[Release]) -> Error {
+    let message = match wanted {
+        Some(number) => format!("there is no release {number} of {name} to put back"),
+        None => format!("there is no release of {name} before the present one to put back"),
+    };
+    let told = |release: &Release| {
+        let more = release.put_back.map(|other| format!(", put back from release {other}")).unwrap_or_default();
+        let place = if release.number == present { ", in place" } else { "" };
+        format!("release {} of {:.0}{more}{place}", release.number, release.time)
+    };
+    let error = Error::new(Code::StateRefused, message);
+    let error = match releases {
+        [] => error.why("what its releases were made from is not known here"),
+        _ => releases.iter().fold(error, |error, release| error.why(told(release))),
+    };
+    error
+        .help(format!("put one of these in place: torrust-tracker-deployer rollback {name} --to N"))
+        .help(format!("or change the configuration: torrust-tracker-deployer update {name} -f FILE"))
+}
+
+/// What the environment becomes with that release: the way to the host and the provider stay what they are by now.
+fn become_of(env: &Environment, release: &Release) -> Environment {
+    let (now, mut next) = (&env.config, Environment { config: release.config.clone(), ..env.clone() });
+    next.config.environment = now.environment.clone();
+    next.config.ssh_credentials = now.ssh_credentials.clone();
+    next.config.provider = now.provider.clone();
+    next.choices = Choices { firewall: env.choices.firewall, ..release.choices.clone() };
+    next
+}
+
+/// Puts the release back and has it run, with whatever of the host itself depends on its configuration.
+fn go_back(work: &mut Work, to: &Release) -> Result<()> {
+    work.options.rollback.to = Some(to.number);
+    let next = become_of(&work.env, to);
+    if work.env.stage < Stage::Configured {
+        work.env.ask_again(CONFIGURE.command);
+    }
+    for command in update::again(&work.env, &next)? {
+        work.env.ask_again(command);
+    }
+    let provision = deploy::needed_provision(&work.env);
+    let configure = work.env.needs_again(CONFIGURE.command).then_some(&CONFIGURE);
+    // Docker opens its ports by itself: what the host's own firewall says can wait until the tracker is back.
+    let phases = [Some(&PUT_BACK), provision.as_ref(), Some(&RUN), configure];
+    provision::walk_or_clean(work, &phases.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn put_back(work: &mut Work) -> Result<String> {
+    let number = work.options.rollback.to.unwrap_or_default();
+    let releases = work.app.store.releases(&work.env.name)?;
+    let Some(target) = releases.into_iter().find(|release| release.number == number) else {
+        return Err(Error::new(Code::Internal, format!("release {number} was there a moment ago")));
+    };
+    let before = work.env.clone();
+    work.turn_into(become_of(&before, &target));
+    let done = talk(work, &target);
+    // Where the host was not touched, nothing changed here either.
+    if matches!(&done, Err((_, touched)) if !touched) {
+        let attempt = work.env.attempt.clone();
+        work.turn_into(Environment { attempt, ..before });
+    }
+    done.map_err(|(error, _)| error)
+}
+
+/// Has the host put it back; a failure tells whether the host may have been touched.
+fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
+    let untouched = |error| (error, false);
+    let script = Templates::of(&work.env).and_then(|templates| templates.text("host/release.sh"));
+    let script = script.map_err(untouched)?;
+    work.ssh().map_err(untouched)?;
+    let (ssh, env, store) = work.parts().map_err(untouched)?;
+    let asked = Asked::back(ssh, target.number, target.config.images.source);
+    let mut applied = false;
+    let talked = converse(ssh, &script, &asked, |told, input| {
+        if told.manifest.as_ref() != Some(&target.manifest) {
+            return Err(not_kept(target));
+        }
+        if told.nothing_to_do() {
+            input.send("stop\n");
+        } else {
+            let origin = target.put_back.unwrap_or(target.number);
+            let next = Release { number: told.release + 1, put_back: Some(origin), ..Release::of(env, target.manifest.clone()) };
+            store.keep_release(&env.name, &next)?;
+            // From here on the host is not what it was: should we be killed now, run must follow again.
+            env.stage = env.stage.min(Stage::Configured);
+            store.save(env)?;
+            applied = true;
+            input.send("apply\n");
+        }
+        input.close();
+        Ok(())
+    });
+    let (told, ran) = talked.map_err(|error| (error, applied))?;
+    if told.unknown {
+        return Err(untouched(not_kept(target)));
+    }
+    if !ran.ok() {
+        return Err((refused(&told, &ran, target), told.installing));
+    }
+    env.release = told.released.or(Some(told.release));
+    if told.released.is_none() {
+        return Ok(format!("release {} is in place, nothing changed", told.release));
+    }
+    store.forget_releases_but(&env.name, &told.kept).map_err(|error| (error, true))?;
+    work.changed = true;
+    Ok(format!("release {} is back, as release {}", target.number, work.env.release.unwrap_or_default()))
+}
+
+fn not_kept(target: &Release) -> Error {
+    Error::new(Code::StateRefused, format!("the host does not keep release {} of {:.0}", target.number, target.time))
+        .why("another machine may have released since then, or the host is another one")
+        .help(format!(
+            "bring its configuration back instead: torrust-tracker-deployer update {} -f FILE",
+            target.config.name()
+        ))
+}
+
+fn refused(told: &Told, ran: &Ran, target: &Release) -> Error {
+    let Some(image) = &told.unavailable else { return not_in_place(told, ran) };
+    Error::new(
+        Code::ImageUnavailable,
+        format!("the image that was {image} in release {} cannot be had", target.number),
+    )
+    .why(ran.complaint())
+    .help("was it removed on the host? bring it back there by its id: docker save ID | ssh HOST sudo docker load")
+    .help(format!(
+        "or release another one: torrust-tracker-deployer release {} --image-tag TAG",
+        target.config.name()
+    ))
+}
+
+/// Ends a walk that had `run` in it: when a new release does not get healthy, the last one that did is put back.
+///
+/// # Errors
+/// The walk's own error, with what came of the release before.
+pub fn or_go_back(work: &mut Work, walked: Result<()>) -> Result<()> {
+    let Err(failed) = walked else { return Ok(()) };
+    let ill = matches!(failed.code(), Code::ServiceUnhealthy | Code::PortInUse);
+    let (present, healthy) = (work.env.release, work.env.healthy);
+    let Some(number) = healthy.filter(|_| ill && present != healthy) else { return Err(failed) };
+    if work.options.rollback.keep_broken {
+        let name = &work.env.name;
+        return Err(failed.help(format!("release {number} was healthy: torrust-tracker-deployer rollback {name} --to {number}")));
+    }
+    work.app.out.warn(&format!("{failed}; putting release {number} back"));
+    work.turn_to("rollback");
+    work.options.provision.auto_approve = true;
+    let gone = choose(work, Some(number)).and_then(|to| go_back(work, &to));
+    Err(match gone {
+        Ok(()) => is_back(work, &failed, number),
+        Err(again) => is_not_back(work, &failed, &again, number),
+    })
+}
+
+fn is_back(work: &Work, failed: &Error, number: u64) -> Error {
+    let now = work.env.release.unwrap_or_default();
+    let message = format!("{failed}; release {number} is back (as release {now}), and it is healthy");
+    let error = failed.causes().iter().fold(Error::new(failed.code(), message), Error::why);
+    // What it said to type was for the release that is gone.
+    let helps = failed.helps().iter().filter(|help| !help.contains("torrust-tracker-deployer"));
+    helps
+        .fold(error, Error::help)
+        .help("the stored configuration is that of the release before, too: mend the cause, then give the changed file again: torrust-tracker-deployer deploy -f FILE")
+        .help("to keep a broken release for a look: --no-rollback")
+}
+
+fn is_not_back(work: &Work, failed: &Error, again: &Error, number: u64) -> Error {
+    let code = if again.code() == Code::Interrupted { Code::Interrupted } else { failed.code() };
+    let message = format!("{failed}; and release {number}, which was healthy, could not be put back: {again}");
+    let causes = failed.causes().iter().chain(again.causes());
+    let error = causes.fold(Error::new(code, message), Error::why);
+    again.helps().iter().fold(error, Error::help).help(format!(
+        "try that again: torrust-tracker-deployer rollback {} --to {number}",
+        work.env.name
+    ))
+}

@@ -1,0 +1,123 @@
+//! `releases/<n>.json`: what the releases that the host keeps were made from.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Choices, Environment, Store, unreadable, unwritable, write_whole};
+use crate::config::{Config, EnvironmentName};
+use crate::error::{Code, Error, Result};
+use crate::output::shown_path;
+
+/// What a release on the host was made from, so that a `rollback` to it has the configuration that belongs to its files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Release {
+    /// Its number on the host.
+    pub number: u64,
+    /// When it was put there.
+    pub time: Timestamp,
+    /// The release that it put back: an older one than the one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_back: Option<u64>,
+    /// The checksum of its manifest: the host may have got another release of this number from elsewhere.
+    pub manifest: String,
+    /// The choices that held.
+    pub choices: Choices,
+    /// The configuration; secrets stay references where they were.
+    pub config: Config,
+}
+
+impl Release {
+    /// A release made from what the environment is now; its number is found on the host.
+    #[must_use]
+    pub fn of(env: &Environment, manifest: String) -> Self {
+        Self {
+            number: 0,
+            time: Timestamp::now(),
+            put_back: None,
+            manifest,
+            choices: env.choices.clone(),
+            config: env.config.clone(),
+        }
+    }
+}
+
+impl Store {
+    fn releases_folder(&self, name: &EnvironmentName) -> PathBuf {
+        self.folder(name).join("releases")
+    }
+
+    /// The releases of an environment, the oldest first.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn releases(&self, name: &EnvironmentName) -> Result<Vec<Release>> {
+        let mut releases = vec![];
+        for (_, file) in self.release_files(name)? {
+            let bytes = fs::read(&file).map_err(|error| unreadable(&file, &error))?;
+            releases.push(serde_json::from_slice(&bytes).map_err(|error| damaged(&file, &error))?);
+        }
+        releases.sort_by_key(|release: &Release| release.number);
+        Ok(releases)
+    }
+
+    /// Writes a release so that a crash leaves either none or a whole one.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn keep_release(&self, name: &EnvironmentName, release: &Release) -> Result<()> {
+        let folder = self.releases_folder(name);
+        let text = serde_json::to_vec_pretty(release)
+            .map_err(|error| Error::new(Code::Internal, "cannot write the release as JSON").why(error))?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        let kept = made.and_then(|()| write_whole(&folder, &format!("{}.json", release.number), &text));
+        kept.map_err(|error| unwritable(&folder, &error))
+    }
+
+    /// Keeps a release that was found in place, with what is known of how it came there.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn know_release(&self, name: &EnvironmentName, release: Release) -> Result<()> {
+        // One that cannot be read is written anew.
+        let known = self.releases(name).unwrap_or_default().into_iter();
+        let same = |known: &Release| known.number == release.number && known.manifest == release.manifest;
+        let release = match known.into_iter().find(same) {
+            Some(Release { time, put_back, .. }) => Release { time, put_back, ..release },
+            None => release,
+        };
+        self.keep_release(name, &release)
+    }
+
+    /// Forgets all releases but these.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn forget_releases_but(&self, name: &EnvironmentName, kept: &[u64]) -> Result<()> {
+        for (number, file) in self.release_files(name)? {
+            if !kept.contains(&number) {
+                fs::remove_file(&file).map_err(|error| unwritable(&file, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn release_files(&self, name: &EnvironmentName) -> Result<Vec<(u64, PathBuf)>> {
+        let folder = self.releases_folder(name);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+            read => read.map_err(|error| unreadable(&folder, &error))?,
+        };
+        let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
+        Ok(entries.flatten().map(|entry| entry.path()).filter_map(|path| Some((number(&path)?, path))).collect())
+    }
+}
+
+fn damaged(file: &Path, error: &serde_json::Error) -> Error {
+    Error::new(Code::StateDamaged, format!("{} is damaged", file.display()))
+        .why(error)
+        .help(format!("without it that release cannot be put back, and all others can: rm {}", shown_path(file)))
+}

@@ -1,0 +1,239 @@
+//! Another configuration for a running tracker, with the time that its peers are without it; and the way back.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::host::Host;
+
+/// How often a peer announces, and the most that one test does.
+const EVERY: Duration = Duration::from_millis(50);
+const AT_MOST: usize = 20 * 120;
+
+/// A peer that announces over UDP (BEP 15) all the time, at whichever of the ports answers.
+struct Peer {
+    stop: Arc<AtomicBool>,
+    answered: JoinHandle<Vec<Instant>>,
+    began: Instant,
+}
+
+impl Peer {
+    fn start(host: &Host, ports: &[u16]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, ports, address) = (stop.clone(), ports.to_vec(), host.address.clone());
+        let began = Instant::now();
+        let answered = thread::spawn(move || {
+            let mut answered = vec![];
+            for _ in 0..AT_MOST {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let tick = Instant::now();
+                if ports.iter().any(|port| announce(&address, *port).is_some()) {
+                    answered.push(Instant::now());
+                }
+                thread::sleep(EVERY.saturating_sub(tick.elapsed()));
+            }
+            answered
+        });
+        Self { stop, answered, began }
+    }
+
+    /// The longest time without an answer.
+    fn gap(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        let answered = self.answered.join().unwrap();
+        let times: Vec<_> = [self.began].into_iter().chain(answered).chain([Instant::now()]).collect();
+        assert!(times.len() > 5, "hardly anything was answered");
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+    }
+}
+
+fn announce(address: &str, port: u16) -> Option<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(EVERY)).unwrap();
+    socket.connect((address, port)).ok()?;
+    let mut answer = [0; 512];
+    let mut ask = |packet: &[u8], action: u8| -> Option<[u8; 8]> {
+        socket.send(packet).ok()?;
+        let length = socket.recv(&mut answer).ok()?;
+        (length >= 16 && answer[3] == action).then(|| answer[8..16].try_into().unwrap())
+    };
+    let connect = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], b"peer"].concat();
+    let connection = ask(&connect, 0)?;
+    let event = [&[0; 3][..], &[2], &[0; 8], &[0xff; 4], &9_u16.to_be_bytes()].concat();
+    let announce =
+        [&connection[..], &[0, 0, 0, 1], b"peer", &[7; 20], b"-qB00000000000000001", &[0; 24], &event].concat();
+    ask(&announce, 1).map(|_| ())
+}
+
+/// A running tracker, and the configuration that it has by now.
+struct Case {
+    desk: Desk,
+    host: Host,
+    config: Value,
+}
+
+impl Case {
+    fn start() -> Self {
+        let desk = Desk::new();
+        let host = Host::configured(&desk);
+        desk.deploy_on(&host);
+        let config = desk.config();
+        Self { desk, host, config }
+    }
+
+    fn file(&self, config: &Value) -> String {
+        self.desk.write("new.json", &config.to_string())
+    }
+
+    /// Deploys the changed configuration under the eyes of a peer, and says how long it went without.
+    fn deploy(&mut self, what: &str, ports: &[u16], change: impl FnOnce(&mut Value)) -> Duration {
+        change(&mut self.config);
+        let file = self.file(&self.config);
+        let (peer, began) = (Peer::start(&self.host, ports), Instant::now());
+        self.desk.run(&["deploy", "-f", &file]).ok();
+        let took = began.elapsed();
+        let gap = peer.gap();
+        assert_eq!(self.desk.stage(), "running");
+        measured(what, gap, took);
+        gap
+    }
+
+    /// The container's id: another one after it was made anew.
+    fn container(&self, service: &str) -> String {
+        self.host.exec(&format!("docker inspect --format '{{{{.Id}}}} {{{{.State.StartedAt}}}}' torrust-{service}-1"))
+    }
+
+    fn release(&self) -> String {
+        self.host.exec("readlink /opt/torrust/releases/current")
+    }
+}
+
+fn measured(what: &str, gap: Duration, took: Duration) {
+    println!("{what:<44} peers without it {:>5} ms, the command took {:>5.1} s", gap.as_millis(), took.as_secs_f64());
+}
+
+#[test]
+fn each_kind_of_change_on_a_running_tracker() {
+    let mut case = Case::start();
+    let udp = |config: &mut Value, port: u16| {
+        config["tracker"]["udp_trackers"][0]["bind_address"] = format!("0.0.0.0:{port}").into();
+    };
+    let gap = case.deploy("nothing changed", &[6969], |_| {});
+    assert!(gap < Duration::from_millis(500), "{gap:?}");
+    case.deploy("the API's token", &[6969], |config| {
+        config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
+    });
+    refused(&case);
+    case.deploy("the UDP tracker's port", &[6969, 6868], |config| udp(config, 6868));
+    assert!(case.host.exec("ufw status").contains("6868/udp"), "the firewall has the new port");
+    case.deploy("HTTPS for the HTTP tracker and the API", &[6868], |config| {
+        config["images"]["caddy"] = "lab/caddy:2.11.7".into();
+        config["https"] = json!({ "ca": "internal", "admin_email": "admin@lab.test" });
+        for (pointer, domain) in [("/http_trackers/0", "tracker.lab.test"), ("/http_api", "api.lab.test")] {
+            let service = config["tracker"].pointer_mut(pointer).unwrap();
+            service["domain"] = domain.into();
+            service["use_tls_proxy"] = true.into();
+        }
+    });
+    let caddy = case.container("caddy");
+    case.deploy("Prometheus and Grafana", &[6868], |config| {
+        config["images"]["prometheus"] = "lab/prometheus:2.53".into();
+        config["images"]["grafana"] = "lab/grafana:stand-in".into();
+        config["prometheus"] = json!({ "scrape_interval_in_secs": 15 });
+        config["grafana"] = json!({ "admin_user": "operator", "admin_password": "not-so-secret-1" });
+    });
+    let (tracker, grafana) = (case.container("tracker"), case.container("grafana"));
+    let gap = case.deploy("how often Prometheus reads", &[6868], |config| {
+        config["prometheus"]["scrape_interval_in_secs"] = 5.into();
+    });
+    assert!(gap < Duration::from_millis(500), "{gap:?}");
+    assert_eq!(tracker, case.container("tracker"), "nothing of the tracker changed");
+    let grafana_before = case.container("grafana");
+    case.deploy("another image of the tracker", &[6868], |config| {
+        config["images"]["tracker"] = "lab/tracker:develop-stand-in".into();
+    });
+    assert_ne!(tracker, case.container("tracker"));
+    assert_eq!((caddy, grafana_before), (case.container("caddy"), case.container("grafana")));
+    assert_ne!(grafana, case.container("grafana"), "its data source has the interval");
+    case.desk.test();
+}
+
+/// What would lose data, or needs another host, changes nothing.
+fn refused(case: &Case) {
+    let mut mysql = case.config.clone();
+    mysql["environment"]["instance_name"] = "other".into();
+    mysql["tracker"]["core"]["database"] = json!({
+        "driver": "mysql", "host": "mysql", "port": 3306, "database_name": "tracker",
+        "username": "tracker", "password": "a-password-of-16",
+    });
+    let (tracker, stored) = (case.container("tracker"), case.desk.stored()["config"].clone());
+    for command in [vec!["update", &case.desk.name, "-f"], vec!["deploy", "-f"]] {
+        let file = case.file(&mysql);
+        let args = [command.as_slice(), &[file.as_str()]].concat();
+        let failure = case.desk.run(&args).fails("change_refused");
+        failure
+            .says(&["tracker.core.database.driver: \"sqlite3\" -> \"mysql\"", "empty database", "instance_name"])
+            .helps("choose another environment.name");
+    }
+    assert_eq!((tracker, stored), (case.container("tracker"), case.desk.stored()["config"].clone()));
+    assert_eq!(case.desk.stage(), "running");
+}
+
+#[test]
+fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
+    let mut case = Case::start();
+    let first = case.desk.stored()["config"].clone();
+    case.config["tracker"]["http_trackers"][0]["bind_address"] = "0.0.0.0:7171".into();
+    case.deploy("a second release", &[6969], |_| {});
+    let second = case.desk.stored()["config"].clone();
+
+    let mut broken = case.config.clone();
+    broken["images"]["tracker"] = "lab/debian:trixie".into();
+    let file = case.file(&broken);
+    let (peer, began) = (Peer::start(&case.host, &[6969]), Instant::now());
+    let failure = case.desk.run(&["deploy", "-f", &file]).fails("service_unhealthy");
+    measured("an image that ends, and back", peer.gap(), began.elapsed());
+    failure
+        .says(&["torrust-tracker-1", "does not get healthy", "release 2 is back (as release 4), and it is healthy"])
+        .helps("deploy -f FILE");
+    assert_eq!((case.desk.stage(), case.release()), ("running".into(), "4".into()));
+    assert_eq!(case.desk.stored()["config"], second);
+    case.desk.test();
+    assert_eq!(case.desk.run(&["deploy", &case.desk.name]).ok()["changed"], false);
+
+    // A broken one that is kept is put back by hand, and killed while that happens.
+    let toml = case.host.exec("cat /opt/torrust/storage/tracker/etc/tracker.toml");
+    let own = case.desk.write("own.toml", &toml.replace("schema_version = \"2.0.0\"", "schema_version = \"9\""));
+    case.desk.run(&["release", &case.desk.name, "--config", &own]).ok();
+    let kept = case.desk.run(&["run", &case.desk.name, "--no-rollback"]).fails("service_unhealthy");
+    kept.says(&["UnsupportedVersion"]).helps("--to 4");
+    assert_eq!((case.desk.stage(), case.release()), ("released".into(), "5".into()));
+    let rollback = ["rollback", case.desk.name.as_str()];
+    for (step, delay) in [("Put the kept release back", 0), ("Put the kept release back", 250), ("Start the containers", 100)] {
+        case.desk.start(&rollback).kill_after(step, Duration::from_millis(delay));
+    }
+    let (peer, began) = (Peer::start(&case.host, &[6969]), Instant::now());
+    let back = case.desk.run(&rollback).ok();
+    measured("rollback from a tracker that was down", peer.gap(), began.elapsed());
+    assert_eq!((&back["put_back"], &back["state"]), (&json!(4), &json!("running")));
+    assert_eq!(case.desk.stored()["config"], second);
+    assert!(case.desk.stored()["choices"].get("tracker_toml").is_none());
+    case.desk.test();
+
+    let (peer, began) = (Peer::start(&case.host, &[6969]), Instant::now());
+    let back = case.desk.run(&["rollback", &case.desk.name]).ok();
+    measured("rollback to the release before", peer.gap(), began.elapsed());
+    assert_eq!(back["put_back"], 1, "2 and its copy are behind us");
+    assert_eq!(case.desk.stored()["config"], first);
+    case.desk.test();
+    let none = case.desk.run(&["rollback", &case.desk.name]).fails("state_refused");
+    none.says(&["no release", "release 2 of", "in place"]).helps("--to N");
+    case.desk.run(&["rollback", &case.desk.name, "--to", "99"]).fails("state_refused").says(&["no release 99"]);
+}
