@@ -116,28 +116,29 @@ fn none_there(name: &EnvironmentName, wanted: Option<u64>, present: u64, release
         .help(format!("or change the configuration: torrust-tracker-deployer update {name} -f FILE"))
 }
 
-/// What the environment becomes with that release: the way to the host and the provider stay what they are by now.
-fn become_of(env: &Environment, release: &Release) -> Environment {
+/// What the environment becomes with that release: the way to the host and the provider stay what they are by now, and
+/// what depends on the configuration beside the release has to run again.
+fn with_release(env: &Environment, release: &Release) -> Result<Environment> {
     let (now, mut next) = (&env.config, Environment { config: release.config.clone(), ..env.clone() });
     next.config.environment = now.environment.clone();
     next.config.ssh_credentials = now.ssh_credentials.clone();
     next.config.provider = now.provider.clone();
     next.choices = Choices { firewall: env.choices.firewall, ..release.choices.clone() };
-    next
+    if env.stage < Stage::Configured {
+        next.ask_again(CONFIGURE.command);
+    }
+    for command in update::again(env, &next)? {
+        next.ask_again(command);
+    }
+    Ok(next)
 }
 
-/// Puts the release back and has it run, with whatever of the host itself depends on its configuration.
+/// Puts the release back and has it run.
 fn go_back(work: &mut Work, to: &Release) -> Result<()> {
     work.options.rollback.to = Some(to.number);
-    let next = become_of(&work.env, to);
-    if work.env.stage < Stage::Configured {
-        work.env.ask_again(CONFIGURE.command);
-    }
-    for command in update::again(&work.env, &next)? {
-        work.env.ask_again(command);
-    }
-    let provision = deploy::needed_provision(&work.env);
-    let configure = work.env.needs_again(CONFIGURE.command).then_some(&CONFIGURE);
+    let next = with_release(&work.env, to)?;
+    let provision = deploy::needed_provision(&next);
+    let configure = next.needs_again(CONFIGURE.command).then_some(&CONFIGURE);
     // Docker opens its ports by itself: what the host's own firewall says can wait until the tracker is back.
     let phases = [Some(&PUT_BACK), provision.as_ref(), Some(&RUN), configure];
     provision::walk_or_clean(work, &phases.into_iter().flatten().collect::<Vec<_>>())
@@ -150,7 +151,7 @@ fn put_back(work: &mut Work) -> Result<String> {
         return Err(Error::new(Code::Internal, format!("release {number} was there a moment ago")));
     };
     let before = work.env.clone();
-    work.turn_into(become_of(&before, &target));
+    work.turn_into(with_release(&before, &target)?);
     let done = talk(work, &target);
     // Where the host was not touched, nothing changed here either.
     if matches!(&done, Err((_, touched)) if !touched) {
@@ -258,7 +259,9 @@ fn is_back(work: &Work, failed: &Error, number: u64) -> Error {
     let helps = failed.helps().iter().filter(|help| !help.contains("torrust-tracker-deployer"));
     helps
         .fold(error, Error::help)
-        .help("the stored configuration is that of the release before, too: mend the cause, then give the changed file again: torrust-tracker-deployer deploy -f FILE")
+        .help(format!(
+            "the stored configuration is that of release {number} again: mend the cause, then: torrust-tracker-deployer deploy -f FILE"
+        ))
         .help("to keep a broken release for a look: --no-rollback")
 }
 

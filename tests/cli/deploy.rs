@@ -91,12 +91,22 @@ fn a_template_folder_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn deploy_from_a_file_refuses_another_configuration_under_the_same_name() {
+fn deploy_from_a_file_takes_a_change_over_and_does_what_it_needs() {
     let world = World::with_tools();
-    api_only(&world, api::start(TOKEN));
+    let port = api::start(TOKEN);
+    api_only(&world, port);
     world.ok(&["deploy", "-f", "env.json"]);
-    world.config("other.json", |_| {});
-    let refusal = world.refusal(&["deploy", "-f", "other.json"]);
-    assert_eq!(refusal.code, "state_refused");
+    world.config("other.json", |config| {
+        config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6968".into();
+        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+    });
+    let before = world.state("minimal");
+    let planned = world.ok(&["deploy", "-f", "other.json", "--dry-run"]);
+    assert!(planned.stdout.starts_with("[1/5] release"), "{}", planned.stdout);
+    assert_eq!(world.state("minimal"), before);
+    world.fake("ansible-playbook", "exit 99");
+    snapshot!(world, &["deploy", "-f", "other.json"]);
     assert_eq!(world.state("minimal")["stage"], "running");
+    let again = world.json(&["deploy", "-f", "other.json"]);
+    assert_eq!(again["changed"], false);
 }

@@ -36,10 +36,11 @@ fn references() -> [Value; 4] {
 
 /// Files that hold a literal secret because the user put it there, or because it has to be stored.
 fn may_hold_it(path: &Path) -> bool {
-    matches!(
-        path.file_name().unwrap().to_str().unwrap(),
-        "env.json" | "environment.json" | "environment.previous.json"
-    )
+    path.parent().unwrap().ends_with("releases")
+        || matches!(
+            path.file_name().unwrap().to_str().unwrap(),
+            "env.json" | "environment.json" | "environment.previous.json"
+        )
 }
 
 fn check_nowhere(world: &World, outputs: &[Output], is_literal: bool) {

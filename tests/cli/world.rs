@@ -31,6 +31,8 @@ const REAL: &[&str] = &[
     "env",
     "dd",
     "ssh-keygen",
+    "sha256sum",
+    "cmp",
 ];
 
 /// The folder, its fakes, and the variables that the program sees.

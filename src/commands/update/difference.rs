@@ -119,12 +119,14 @@ mod tests {
 
     #[test]
     fn the_same_has_no_difference() {
-        assert!(difference(&config(), &config()).unwrap().is_empty());
+        let config = config();
+        assert!(difference(&config, &config.clone()).unwrap().is_empty());
     }
 
     #[test]
     fn a_secret_is_masked_and_a_reference_is_shown() {
-        let (old, mut new) = (config(), config());
+        let old = config();
+        let mut new = old.clone();
         new.tracker.http_api.admin_token = Secret::Literal("an-other-token-1234567890".into());
         assert_eq!(lines(&old, &new), ["tracker.http_api.admin_token: *** -> another ***"]);
         new.tracker.http_api.admin_token = Secret::Variable("TOKEN".into());

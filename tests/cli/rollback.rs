@@ -1,0 +1,154 @@
+//! The way back to a release that was there before: by hand, and by itself.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::api;
+use crate::deploy::TOKEN;
+use crate::world::{World, snapshot};
+
+/// A running environment with that many releases, each with an image of its number.
+fn with_releases(count: u32) -> (World, u16) {
+    let world = World::with_tools();
+    let port = api::start(TOKEN);
+    for number in 1..=count {
+        release(&world, port, number);
+        world.ok(&["deploy", "-f", "env.json"]);
+    }
+    (world, port)
+}
+
+fn release(world: &World, port: u16, number: u32) {
+    world.config("env.json", |config| {
+        config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
+        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+        config["images"] = json!({ "tracker": format!("torrust/tracker:v{number}") });
+    });
+}
+
+fn image(world: &World) -> String {
+    world.state("minimal")["config"]["images"]["tracker"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn again_and_again_leads_further_back_and_no_further_than_there_is() {
+    let (world, _) = with_releases(3);
+    let file = world.path("data/minimal/releases/1.json");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    snapshot!(world, &["rollback", "minimal"]);
+    assert_eq!(image(&world), "torrust/tracker:v2");
+    let back = world.json(&["rollback", "minimal"]);
+    assert_eq!((&back["put_back"], &back["release"], &back["state"]), (&json!(1), &json!(5), &json!("running")));
+    assert_eq!(image(&world), "torrust/tracker:v1");
+    snapshot!(world, &["rollback", "minimal"]);
+    assert_eq!(world.json(&["rollback", "minimal", "--to", "3"])["release"], 6);
+    assert_eq!(image(&world), "torrust/tracker:v3");
+    let nothing = world.json(&["rollback", "minimal", "--to", "6"]);
+    assert_eq!((&nothing["changed"], &nothing["release"]), (&json!(false), &json!(6)));
+    let unknown = world.refusal(&["rollback", "minimal", "--to", "9"]);
+    assert_eq!(unknown.message, "there is no release 9 of minimal to put back");
+    assert_eq!(unknown.causes.lines().count(), 6, "{}", unknown.causes);
+}
+
+#[test]
+fn a_release_that_does_not_get_healthy_goes_back_by_itself() {
+    let (world, port) = with_releases(1);
+    fs::write(world.path("../ill"), "2\n").unwrap();
+    release(&world, port, 2);
+    snapshot!(world, &["deploy", "-f", "env.json"]);
+    assert_eq!((image(&world), &world.state("minimal")["stage"]), ("torrust/tracker:v1".into(), &json!("running")));
+    assert!(world.state("minimal").get("attempt").is_none());
+    let history = world.history("minimal");
+    let [.., deploy, rollback] = &history[..] else { panic!("{history:?}") };
+    assert_eq!((&deploy["result"], &rollback["command"]), (&json!("service_unhealthy"), &json!("rollback")));
+
+    // Kept for a look, then put back by hand.
+    fs::write(world.path("../ill"), "4\n").unwrap();
+    let kept = world.refusal(&["deploy", "-f", "env.json", "--no-rollback"]);
+    assert!(kept.help.contains("rollback minimal --to 3"), "{}", kept.help);
+    assert_eq!((image(&world), &world.state("minimal")["stage"]), ("torrust/tracker:v2".into(), &json!("released")));
+    assert_eq!(world.refusal(&["run", "minimal"]).code, "service_unhealthy");
+    assert_eq!(image(&world), "torrust/tracker:v1", "run goes back, too");
+}
+
+#[test]
+fn what_cannot_be_put_back_is_told_beside_what_failed() {
+    let (world, port) = with_releases(1);
+    fs::write(world.path("../ill"), "2\n3\n").unwrap();
+    release(&world, port, 2);
+    let refusal = world.refusal(&["deploy", "-f", "env.json"]);
+    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "service_unhealthy"));
+    assert!(refusal.message.contains("release 1, which was healthy, could not be put back"), "{}", refusal.message);
+    assert_eq!(world.state("minimal")["stage"], "released");
+    fs::write(world.path("../ill"), "").unwrap();
+    // The same again goes on with what it began.
+    assert_eq!(world.json(&["rollback", "minimal"])["put_back"], 1);
+    assert_eq!(image(&world), "torrust/tracker:v1");
+}
+
+#[test]
+fn the_first_release_has_nothing_to_go_back_to() {
+    let world = World::with_tools();
+    fs::write(world.path("../ill"), "1\n").unwrap();
+    release(&world, api::start(TOKEN), 1);
+    let refusal = world.refusal(&["deploy", "-f", "env.json"]);
+    assert!(!refusal.message.contains("back"), "{}", refusal.message);
+    assert_eq!(world.state("minimal")["stage"], "released");
+    assert_eq!(world.refusal(&["rollback", "minimal"]).code, "state_refused");
+}
+
+/// The host's own firewall has the published ports, too.
+#[test]
+fn a_port_that_goes_back_has_the_host_configured_again() {
+    let (world, port) = with_releases(1);
+    let other = api::start(TOKEN);
+    world.config("env.json", |config| {
+        config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
+        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+        config["tracker"]["health_check_api"] = json!({ "bind_address": format!("0.0.0.0:{other}") });
+    });
+    world.ok(&["deploy", "-f", "env.json"]);
+    let ports = |world: &World| world.read("build/minimal/ansible/variables.yml").contains(&other.to_string());
+    assert!(ports(&world));
+    let steps = world.json(&["rollback", "minimal"])["steps"].clone();
+    assert_eq!(steps[3]["title"], "Render the playbook", "{steps}");
+    assert!(!ports(&world));
+    let state = world.state("minimal");
+    assert_eq!((&state["stage"], state.get("again")), (&json!("running"), None));
+}
+
+/// The same command again ends where a clean run ends.
+#[test]
+fn after_kill_9_in_any_step_of_a_rollback_the_same_command_works() {
+    for held in ["releases/.incoming", "docker compose up"] {
+        let (world, _) = with_releases(3);
+        let stubborn = format!(
+            "case \"$*\" in *'{held}'*) touch started; count=0; while [ $count -lt 1000 ]; do sleep 0.02; count=$((count + 1)); done ;; esac\n{}",
+            include_str!("fakes/ssh")
+        );
+        world.fake("ssh", &stubborn);
+        let mut child = world.command(&["rollback", "minimal"]).spawn().unwrap();
+        world.wait_for("started");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        world.fake("ssh", include_str!("fakes/ssh"));
+        assert_eq!(world.json(&["rollback", "minimal"])["put_back"], 2, "{held}");
+        assert_eq!(image(&world), "torrust/tracker:v2");
+        assert!(world.state("minimal").get("attempt").is_none());
+    }
+}
+
+#[test]
+fn a_release_of_another_machine_is_not_taken_for_ours() {
+    let (world, _) = with_releases(2);
+    fs::write(world.path("../releases/1"), "another\n").unwrap();
+    let before = world.state("minimal");
+    let refusal = world.refusal(&["rollback", "minimal"]);
+    assert_eq!(refusal.code, "state_refused");
+    assert!(refusal.message.starts_with("the host does not keep release 1 of"), "{}", refusal.message);
+    let after = world.state("minimal");
+    assert_eq!((&before["config"], &before["stage"]), (&after["config"], &after["stage"]));
+    assert_eq!(before.get("again"), after.get("again"));
+}
