@@ -186,3 +186,32 @@ fn the_history_grows_line_by_line() {
     assert_eq!((&lines[0]["result"], &lines[1]["result"]), (&"done".into(), &"ssh_lost".into()));
     assert_eq!(lines[1]["steps"][0]["title"], "Look");
 }
+
+#[test]
+fn releases_are_kept_by_number_and_only_as_long_as_the_host_has_them() {
+    let (_folder, store) = store();
+    let (mut env, _lock) = stored(&store, "demo");
+    assert!(store.releases(&env.name).unwrap().is_empty());
+    for number in [9, 10] {
+        env.choices.image_tag = Some(format!("v{number}"));
+        let release = Release { number, put_back: Some(7), ..Release::of(&env, "sum".into()) };
+        store.keep_release(&env.name, &release).unwrap();
+    }
+    let known = store.releases(&env.name).unwrap();
+    assert_eq!(known.iter().map(|release| release.number).collect::<Vec<_>>(), [9, 10]);
+    let file = store.folder(&env.name).join("releases/10.json");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    // Found in place again, it keeps its history; another one of that number has none.
+    let found = |manifest: &str| Release { number: 10, ..Release::of(&env, manifest.into()) };
+    store.know_release(&env.name, found("sum")).unwrap();
+    assert_eq!(store.releases(&env.name).unwrap()[1].time, known[1].time);
+    fs::write(&file, "{").unwrap();
+    let damaged = store.releases(&env.name).unwrap_err();
+    assert!(damaged.helps()[0].contains("10.json"));
+    store.know_release(&env.name, found("other")).unwrap();
+    assert_eq!(store.releases(&env.name).unwrap()[1].put_back, None);
+
+    store.forget_releases_but(&env.name, &[10]).unwrap();
+    assert_eq!(store.releases(&env.name).unwrap().len(), 1);
+}
