@@ -81,15 +81,14 @@ fn choose(work: &Work, wanted: Option<u64>) -> Result<Release> {
     let mut releases = work.app.store.releases(&work.env.name)?;
     releases.retain(|release| release.number <= present);
     let begun = work.env.attempt.as_ref().and_then(|attempt| attempt.to);
-    let found = match wanted.or(begun) {
-        Some(number) => releases.iter().position(|release| release.number == number),
-        None => {
-            // Again and again leads further back, and not to what was just left.
-            let now = releases.iter().find(|release| release.number == present);
-            let from = now.and_then(|release| release.put_back).unwrap_or(present);
-            releases.iter().rposition(|release| release.number < from)
-        }
-    };
+    // Again and again leads further back, and not to what was just left.
+    let now = releases.iter().find(|release| release.number == present);
+    let from = now.and_then(|release| release.put_back).unwrap_or(present);
+    let number = wanted.or(begun);
+    let found = releases.iter().rposition(|release| match number {
+        Some(number) => release.number == number,
+        None => release.number < from,
+    });
     match found {
         Some(index) => Ok(releases.swap_remove(index)),
         None => Err(none_there(&work.env.name, wanted, present, &releases)),
@@ -102,7 +101,8 @@ fn none_there(name: &EnvironmentName, wanted: Option<u64>, present: u64, release
         None => format!("there is no release of {name} before the present one to put back"),
     };
     let told = |release: &Release| {
-        let more = release.put_back.map(|other| format!(", put back from release {other}")).unwrap_or_default();
+        let more =
+            release.put_back.map(|other| format!(", put back from release {other}")).unwrap_or_default();
         let place = if release.number == present { ", in place" } else { "" };
         format!("release {} of {:.0}{more}{place}", release.number, release.time)
     };
@@ -164,9 +164,7 @@ fn put_back(work: &mut Work) -> Result<String> {
 /// Has the host put it back; a failure tells whether the host may have been touched.
 fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
     let untouched = |error| (error, false);
-    let script = Templates::of(&work.env).and_then(|templates| templates.text("host/release.sh"));
-    let script = script.map_err(untouched)?;
-    work.ssh().map_err(untouched)?;
+    let script = script(work).map_err(untouched)?;
     let (ssh, env, store) = work.parts().map_err(untouched)?;
     let asked = Asked::back(ssh, target.number, target.config.images.source);
     let mut applied = false;
@@ -177,9 +175,7 @@ fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
         if told.nothing_to_do() {
             input.send("stop\n");
         } else {
-            let origin = target.put_back.unwrap_or(target.number);
-            let next = Release { number: told.release + 1, put_back: Some(origin), ..Release::of(env, target.manifest.clone()) };
-            store.keep_release(&env.name, &next)?;
+            store.keep_release(&env.name, &as_next(env, told, target))?;
             // From here on the host is not what it was: should we be killed now, run must follow again.
             env.stage = env.stage.min(Stage::Configured);
             store.save(env)?;
@@ -196,22 +192,41 @@ fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
     if !ran.ok() {
         return Err((refused(&told, &ran, target), told.installing));
     }
-    env.release = told.released.or(Some(told.release));
-    if told.released.is_none() {
+    let Some(number) = told.released else {
+        env.release = Some(told.release);
         return Ok(format!("release {} is in place, nothing changed", told.release));
-    }
+    };
+    env.release = Some(number);
     store.forget_releases_but(&env.name, &told.kept).map_err(|error| (error, true))?;
     work.changed = true;
-    Ok(format!("release {} is back, as release {}", target.number, work.env.release.unwrap_or_default()))
+    Ok(format!("release {} is back, as release {number}", target.number))
+}
+
+/// The script that puts releases in place, and a connection to talk to it.
+fn script(work: &mut Work) -> Result<String> {
+    work.ssh()?;
+    Templates::of(&work.env)?.text("host/release.sh")
+}
+
+/// What the release that is put back becomes: the next one, which knows where it is from.
+fn as_next(env: &Environment, told: &Told, target: &Release) -> Release {
+    Release {
+        number: told.release + 1,
+        put_back: Some(target.put_back.unwrap_or(target.number)),
+        ..Release::of(env, target.manifest.clone())
+    }
 }
 
 fn not_kept(target: &Release) -> Error {
-    Error::new(Code::StateRefused, format!("the host does not keep release {} of {:.0}", target.number, target.time))
-        .why("another machine may have released since then, or the host is another one")
-        .help(format!(
-            "bring its configuration back instead: torrust-tracker-deployer update {} -f FILE",
-            target.config.name()
-        ))
+    Error::new(
+        Code::StateRefused,
+        format!("the host does not keep release {} of {:.0}", target.number, target.time),
+    )
+    .why("another machine may have released since then, or the host is another one")
+    .help(format!(
+        "bring its configuration back instead: torrust-tracker-deployer update {} -f FILE",
+        target.config.name()
+    ))
 }
 
 fn refused(told: &Told, ran: &Ran, target: &Release) -> Error {
@@ -239,7 +254,9 @@ pub fn or_go_back(work: &mut Work, walked: Result<()>) -> Result<()> {
     let Some(number) = healthy.filter(|_| ill && present != healthy) else { return Err(failed) };
     if work.options.rollback.keep_broken {
         let name = &work.env.name;
-        return Err(failed.help(format!("release {number} was healthy: torrust-tracker-deployer rollback {name} --to {number}")));
+        return Err(failed.help(format!(
+            "release {number} was healthy: torrust-tracker-deployer rollback {name} --to {number}"
+        )));
     }
     work.app.out.warn(&format!("{failed}; putting release {number} back"));
     work.turn_to("rollback");
@@ -267,11 +284,13 @@ fn is_back(work: &Work, failed: &Error, number: u64) -> Error {
 
 fn is_not_back(work: &Work, failed: &Error, again: &Error, number: u64) -> Error {
     let code = if again.code() == Code::Interrupted { Code::Interrupted } else { failed.code() };
-    let message = format!("{failed}; and release {number}, which was healthy, could not be put back: {again}");
+    let message =
+        format!("{failed}; and release {number}, which was healthy, could not be put back: {again}");
     let causes = failed.causes().iter().chain(again.causes());
     let error = causes.fold(Error::new(code, message), Error::why);
-    again.helps().iter().fold(error, Error::help).help(format!(
-        "try that again: torrust-tracker-deployer rollback {} --to {number}",
-        work.env.name
-    ))
+    again
+        .helps()
+        .iter()
+        .fold(error, Error::help)
+        .help(format!("try that again: torrust-tracker-deployer rollback {} --to {number}", work.env.name))
 }

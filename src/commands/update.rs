@@ -117,20 +117,23 @@ impl Update {
 
 /// Choices of the command line that the new configuration overrules, and those that overrule it.
 fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -> Vec<String> {
-    let changed = |path: &str| changes.iter().any(|change| change.is_in(path));
+    let differs = |path: &str| changes.iter().any(|change| change.is_in(path));
     let mut notes = vec![];
-    if changed("images.tracker")
+    if differs("images.tracker")
         && let Some(tag) = next.choices.image_tag.take()
     {
         notes.push(format!("the tag {tag}, which release --image-tag chose, holds no longer"));
     }
-    if changed("tracker") && next.choices.tracker_toml.is_some() {
+    if differs("tracker") && next.choices.tracker_toml.is_some() {
         notes.push(format!(
             "the tracker.toml in use is your own (release --config): it has to say the same, or torrust-tracker-deployer release {} --config generated",
             env.name
         ));
     }
-    if env.release.is_some() && env.config.grafana.is_some() && (changed("grafana.admin_user") || changed("grafana.admin_password")) {
+    if env.release.is_some()
+        && env.config.grafana.is_some()
+        && (differs("grafana.admin_user") || differs("grafana.admin_password"))
+    {
         notes.push("Grafana has its login from its first start: change it there first, in its profile page or on the host: cd /opt/torrust && sudo docker compose exec grafana grafana cli admin reset-admin-password NEW".into());
     }
     notes
@@ -147,7 +150,8 @@ fn move_back(next: &mut Environment, env: &Environment, changes: &[Change]) -> R
     if changes.iter().any(released) {
         next.stage = next.stage.min(Stage::Configured);
         // What it tried is not what is wanted now.
-        next.attempt = next.attempt.take().filter(|attempt| KEPT_ATTEMPTS.contains(&attempt.command.as_str()));
+        next.attempt =
+            next.attempt.take().filter(|attempt| KEPT_ATTEMPTS.contains(&attempt.command.as_str()));
     }
     for command in again(env, next)? {
         match command {

@@ -112,12 +112,17 @@ impl Store {
             read => read.map_err(|error| unreadable(&folder, &error))?,
         };
         let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
-        Ok(entries.flatten().map(|entry| entry.path()).filter_map(|path| Some((number(&path)?, path))).collect())
+        Ok(entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter_map(|path| Some((number(&path)?, path)))
+            .collect())
     }
 }
 
 fn damaged(file: &Path, error: &serde_json::Error) -> Error {
-    Error::new(Code::StateDamaged, format!("{} is damaged", file.display()))
-        .why(error)
-        .help(format!("without it that release cannot be put back, and all others can: rm {}", shown_path(file)))
+    Error::new(Code::StateDamaged, format!("{} is damaged", file.display())).why(error).help(format!(
+        "without it that release cannot be put back, and all others can: rm {}",
+        shown_path(file)
+    ))
 }

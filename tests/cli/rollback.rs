@@ -40,7 +40,10 @@ fn again_and_again_leads_further_back_and_no_further_than_there_is() {
     snapshot!(world, &["rollback", "minimal"]);
     assert_eq!(image(&world), "torrust/tracker:v2");
     let back = world.json(&["rollback", "minimal"]);
-    assert_eq!((&back["put_back"], &back["release"], &back["state"]), (&json!(1), &json!(5), &json!("running")));
+    assert_eq!(
+        (&back["put_back"], &back["release"], &back["state"]),
+        (&json!(1), &json!(5), &json!("running"))
+    );
     assert_eq!(image(&world), "torrust/tracker:v1");
     snapshot!(world, &["rollback", "minimal"]);
     assert_eq!(world.json(&["rollback", "minimal", "--to", "3"])["release"], 6);
@@ -58,7 +61,10 @@ fn a_release_that_does_not_get_healthy_goes_back_by_itself() {
     fs::write(world.path("../ill"), "2\n").unwrap();
     release(&world, port, 2);
     snapshot!(world, &["deploy", "-f", "env.json"]);
-    assert_eq!((image(&world), &world.state("minimal")["stage"]), ("torrust/tracker:v1".into(), &json!("running")));
+    assert_eq!(
+        (image(&world), &world.state("minimal")["stage"]),
+        ("torrust/tracker:v1".into(), &json!("running"))
+    );
     assert!(world.state("minimal").get("attempt").is_none());
     let history = world.history("minimal");
     let [.., deploy, rollback] = &history[..] else { panic!("{history:?}") };
@@ -68,7 +74,10 @@ fn a_release_that_does_not_get_healthy_goes_back_by_itself() {
     fs::write(world.path("../ill"), "4\n").unwrap();
     let kept = world.refusal(&["deploy", "-f", "env.json", "--no-rollback"]);
     assert!(kept.help.contains("rollback minimal --to 3"), "{}", kept.help);
-    assert_eq!((image(&world), &world.state("minimal")["stage"]), ("torrust/tracker:v2".into(), &json!("released")));
+    assert_eq!(
+        (image(&world), &world.state("minimal")["stage"]),
+        ("torrust/tracker:v2".into(), &json!("released"))
+    );
     assert_eq!(world.refusal(&["run", "minimal"]).code, "service_unhealthy");
     assert_eq!(image(&world), "torrust/tracker:v1", "run goes back, too");
 }
@@ -80,7 +89,11 @@ fn what_cannot_be_put_back_is_told_beside_what_failed() {
     release(&world, port, 2);
     let refusal = world.refusal(&["deploy", "-f", "env.json"]);
     assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "service_unhealthy"));
-    assert!(refusal.message.contains("release 1, which was healthy, could not be put back"), "{}", refusal.message);
+    assert!(
+        refusal.message.contains("release 1, which was healthy, could not be put back"),
+        "{}",
+        refusal.message
+    );
     assert_eq!(world.state("minimal")["stage"], "released");
     fs::write(world.path("../ill"), "").unwrap();
     // The same again goes on with what it began.
@@ -110,7 +123,8 @@ fn a_port_that_goes_back_has_the_host_configured_again() {
         config["tracker"]["health_check_api"] = json!({ "bind_address": format!("0.0.0.0:{other}") });
     });
     world.ok(&["deploy", "-f", "env.json"]);
-    let ports = |world: &World| world.read("build/minimal/ansible/variables.yml").contains(&other.to_string());
+    let ports =
+        |world: &World| world.read("build/minimal/ansible/variables.yml").contains(&other.to_string());
     assert!(ports(&world));
     let steps = world.json(&["rollback", "minimal"])["steps"].clone();
     assert_eq!(steps[3]["title"], "Render the playbook", "{steps}");

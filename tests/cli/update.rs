@@ -80,7 +80,10 @@ fn the_stage_goes_back_only_as_far_as_needed() {
 #[test]
 fn what_needs_another_host_or_loses_data_is_refused_with_all_reasons() {
     let (world, _) = running();
-    world.write("other.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDJrTWq3nGm0J1n1nYkX7k2Q2b8kqk1C5gYt0Qv1Zk9c x\n");
+    world.write(
+        "other.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDJrTWq3nGm0J1n1nYkX7k2Q2b8kqk1C5gYt0Qv1Zk9c x\n",
+    );
     changed(&world, |config| {
         config["environment"]["instance_name"] = "another".into();
         config["provider"]["base_image"] = "debian:bookworm".into();
@@ -158,7 +161,10 @@ fn choices_of_the_command_line_are_told_where_they_meet_the_change() {
         config["tracker"]["core"]["private"] = true.into();
     });
     let notes = world.json(&UPDATE)["notes"].clone();
-    assert!(notes[0].as_str().unwrap().contains("v3") && notes[1].as_str().unwrap().contains("--config generated"));
+    assert!(
+        notes[0].as_str().unwrap().contains("v3")
+            && notes[1].as_str().unwrap().contains("--config generated")
+    );
     assert!(world.state("minimal")["choices"].get("image_tag").is_none());
 }
 

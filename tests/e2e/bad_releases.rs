@@ -87,7 +87,8 @@ fn a_port_is_held_by_somebody_else() {
 /// Releases an own tracker.toml, with which `run` fails; then all is well with the generated one again.
 fn fails_to_run(desk: &Desk, own: &str, seconds: &str) -> Failure {
     desk.run(&["release", &desk.name, "--config", own]).ok();
-    let failure = desk.run(&["run", &desk.name, "--no-rollback", "--timeout", seconds]).fails("service_unhealthy");
+    let failure =
+        desk.run(&["run", &desk.name, "--no-rollback", "--timeout", seconds]).fails("service_unhealthy");
     assert_eq!(desk.stage(), "released");
     assert_eq!(desk.stored()["attempt"]["command"], "run");
     desk.run(&["release", &desk.name, "--config", "generated"]).ok();

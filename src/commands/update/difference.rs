@@ -55,10 +55,14 @@ pub fn difference(old: &Config, new: &Config) -> Result<Vec<Change>> {
 }
 
 fn leaves(config: &Config) -> Result<Vec<Leaf>> {
-    let secrets: Vec<String> =
-        config.secrets().iter().map(|(pointer, _)| pointer.trim_start_matches('/').replace('/', ".")).collect();
-    let document = serde_json::to_value(config)
-        .map_err(|error| Error::new(Code::Internal, "the configuration cannot be written as JSON").why(error))?;
+    let secrets: Vec<String> = config
+        .secrets()
+        .iter()
+        .map(|(pointer, _)| pointer.trim_start_matches('/').replace('/', "."))
+        .collect();
+    let document = serde_json::to_value(config).map_err(|error| {
+        Error::new(Code::Internal, "the configuration cannot be written as JSON").why(error)
+    })?;
     let mut leaves = vec![];
     collect(&document, "", &secrets, &mut leaves);
     Ok(leaves)

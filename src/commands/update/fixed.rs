@@ -117,7 +117,9 @@ pub fn refuse(env: &Environment, new: &Config, changes: &[Change]) -> Result<()>
         refused.extend(rule.map(|rule| (change, rule)));
     }
     let other_provider = refused.iter().any(|(change, _)| change.path == "provider.provider");
-    refused.retain(|(change, _)| !other_provider || !change.is_in("provider") || change.path == "provider.provider");
+    refused.retain(|(change, _)| {
+        !other_provider || !change.is_in("provider") || change.path == "provider.provider"
+    });
     if refused.is_empty() {
         return Ok(());
     }
