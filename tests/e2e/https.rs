@@ -1,6 +1,5 @@
 //! HTTPS through the real proxy: with its own authority, and with certificates of a real ACME server.
 
-use std::fs;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -26,12 +25,12 @@ fn config(desk: &Desk, https: Value) -> Value {
     config
 }
 
-/// Changes what is stored of the environment, as an update of its configuration would.
+/// Changes the environment's configuration.
 fn edit(desk: &Desk, change: impl FnOnce(&mut Value)) {
-    let mut stored = desk.stored();
-    change(&mut stored["config"]);
-    stored["stage"] = json!("configured");
-    fs::write(desk.path(&format!("data/{}/environment.json", desk.name)), stored.to_string()).unwrap();
+    let mut config = desk.stored()["config"].clone();
+    change(&mut config);
+    let file = desk.write("environment.json", &config.to_string());
+    desk.run(&["update", &desk.name, "-f", &file]).ok();
 }
 
 /// Asks the host for a domain's page, with a client that is not the program's own.

@@ -1,6 +1,5 @@
 //! The stack with MySQL: the real server, and the real tracker as its only client.
 
-use std::fs;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -24,11 +23,12 @@ fn config(desk: &Desk) -> Value {
     config
 }
 
-/// What a changed configuration would be.
 fn set_password(desk: &Desk, password: &str) {
-    let mut stored = desk.stored();
-    stored["config"]["tracker"]["core"]["database"]["password"] = password.into();
-    fs::write(desk.path(&format!("data/{}/environment.json", desk.name)), stored.to_string()).unwrap();
+    let mut config = config(desk);
+    config["tracker"]["core"]["database"]["password"] = password.into();
+    let file = desk.write("environment.json", &config.to_string());
+    let updated = desk.run(&["update", &desk.name, "-f", &file]).ok();
+    assert_eq!(updated["to_run"], json!(["release", "run"]), "{updated:#}");
 }
 
 fn restart_the_server(host: &Host) {

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::host::Host;
+use crate::lab;
 
 /// How often a peer announces, and the most that one test does.
 const EVERY: Duration = Duration::from_millis(50);
-const AT_MOST: usize = 20 * 120;
+const AT_MOST: usize = 20 * 240;
 
 /// A peer that announces over UDP (BEP 15) all the time, at whichever of the ports answers.
 struct Peer {
@@ -95,16 +96,13 @@ impl Case {
     }
 
     /// Deploys the changed configuration under the eyes of a peer, and says how long it went without.
-    fn deploy(&mut self, what: &str, ports: &[u16], change: impl FnOnce(&mut Value)) -> Duration {
+    fn deploy(&mut self, what: &str, ports: &[u16], change: impl FnOnce(&mut Value)) {
         change(&mut self.config);
         let file = self.file(&self.config);
         let (peer, began) = (Peer::start(&self.host, ports), Instant::now());
         self.desk.run(&["deploy", "-f", &file]).ok();
-        let took = began.elapsed();
-        let gap = peer.gap();
+        measured(what, peer.gap(), began.elapsed());
         assert_eq!(self.desk.stage(), "running");
-        measured(what, gap, took);
-        gap
     }
 
     fn roll_back(&self, what: &str, options: &[&str]) -> Value {
@@ -132,13 +130,12 @@ fn measured(what: &str, gap: Duration, took: Duration) {
     let _ = writeln!(stdout(), "{what:<44} peers without it {gap:>5} ms, the command took {took:>5.1} s");
 }
 
-/// What a change that has nothing to do with the tracker may cost its peers: the prober's own hiccups.
-const NOTHING: Duration = Duration::from_millis(1000);
-
 #[test]
 fn each_kind_of_change_on_a_running_tracker() {
     let mut case = Case::start();
-    assert!(case.deploy("nothing changed", &[6969], |_| {}) < NOTHING);
+    let tracker = case.container("tracker");
+    case.deploy("nothing changed", &[6969], |_| {});
+    assert_eq!(tracker, case.container("tracker"));
     case.deploy("the API's token", &[6969], |config| {
         config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
     });
@@ -159,7 +156,7 @@ fn each_kind_of_change_on_a_running_tracker() {
 }
 
 fn https(config: &mut Value) {
-    config["images"]["caddy"] = "lab/caddy:2.11.7".into();
+    config["images"]["caddy"] = lab::CADDY.into();
     config["https"] = json!({ "ca": "internal", "admin_email": "admin@lab.test" });
     for (pointer, domain) in [("/http_trackers/0", "tracker.lab.test"), ("/http_api", "api.lab.test")] {
         let service = config["tracker"].pointer_mut(pointer).unwrap();
@@ -172,10 +169,9 @@ fn only_what_changed_is_made_anew(case: &mut Case) {
     let all =
         |case: &Case| ["caddy", "grafana", "prometheus", "tracker"].map(|service| case.container(service));
     let [caddy, _, prometheus, tracker] = all(case);
-    let gap = case.deploy("how often Prometheus reads", &[6868], |config| {
+    case.deploy("how often Prometheus reads", &[6868], |config| {
         config["prometheus"]["scrape_interval_in_secs"] = 5.into();
     });
-    assert!(gap < NOTHING, "{gap:?}");
     let before = all(case);
     assert_eq!((&caddy, &tracker), (&before[0], &before[3]), "nothing of them changed");
     assert_ne!(prometheus, before[2]);
@@ -227,7 +223,13 @@ fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
     case.desk.test();
     let none = case.desk.run(&["rollback", &case.desk.name]).fails("state_refused");
     none.says(&["no release", "release 2 of", "in place"]).helps("--to N");
+    // The tag moved since then.
+    let image = "docker image inspect --format '{{.Id}}' lab/tracker:3.0.0";
+    let was = case.host.exec(image);
+    case.host.exec("docker tag lab/debian:trixie lab/tracker:3.0.0");
     case.roll_back("rollback --to a newer one", &["--to", "2"]);
+    assert_eq!(case.host.exec(image), was);
+    assert_eq!(case.host.exec("cat /opt/torrust/releases/current/images"), format!("lab/tracker:3.0.0 {was}"));
     assert_eq!(case.desk.stored()["config"], second);
 }
 
