@@ -229,7 +229,10 @@ fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
     case.host.exec("docker tag lab/debian:trixie lab/tracker:3.0.0");
     case.roll_back("rollback --to a newer one", &["--to", "2"]);
     assert_eq!(case.host.exec(image), was);
-    assert_eq!(case.host.exec("cat /opt/torrust/releases/current/images"), format!("lab/tracker:3.0.0 {was}"));
+    assert_eq!(
+        case.host.exec("cat /opt/torrust/releases/current/images"),
+        format!("lab/tracker:3.0.0 {was}")
+    );
     assert_eq!(case.desk.stored()["config"], second);
 }
 
