@@ -83,11 +83,14 @@ struct Case {
 }
 
 impl Case {
-    fn start() -> Self {
+    fn start(change: impl FnOnce(&mut Value)) -> Self {
         let desk = Desk::new();
         let host = Host::configured(&desk);
-        desk.deploy_on(&host);
-        let config = desk.config();
+        let mut config = desk.config();
+        change(&mut config);
+        desk.create(&config);
+        desk.register(&host);
+        desk.deploy();
         Self { desk, host, config }
     }
 
@@ -132,7 +135,7 @@ fn measured(what: &str, gap: Duration, took: Duration) {
 
 #[test]
 fn each_kind_of_change_on_a_running_tracker() {
-    let mut case = Case::start();
+    let mut case = Case::start(|_| {});
     let tracker = case.container("tracker");
     case.deploy("nothing changed", &[6969], |_| {});
     assert_eq!(tracker, case.container("tracker"));
@@ -145,13 +148,33 @@ fn each_kind_of_change_on_a_running_tracker() {
     });
     assert!(case.host.exec("ufw status").contains("6868/udp"), "the firewall has the new port");
     case.deploy("HTTPS for the HTTP tracker and the API", &[6868], https);
-    case.deploy("Prometheus and Grafana", &[6868], |config| {
+    case.desk.test();
+}
+
+#[test]
+fn only_what_changed_is_made_anew() {
+    let mut case = Case::start(https);
+    case.deploy("Prometheus and Grafana", &[6969], |config| {
         config["images"]["prometheus"] = "lab/prometheus:2.53".into();
         config["images"]["grafana"] = "lab/grafana:stand-in".into();
         config["prometheus"] = json!({ "scrape_interval_in_secs": 15 });
         config["grafana"] = json!({ "admin_user": "operator", "admin_password": "not-so-secret-1" });
     });
-    only_what_changed_is_made_anew(&mut case);
+    let all =
+        |case: &Case| ["caddy", "grafana", "prometheus", "tracker"].map(|service| case.container(service));
+    let [caddy, _, prometheus, tracker] = all(&case);
+    case.deploy("how often Prometheus reads", &[6969], |config| {
+        config["prometheus"]["scrape_interval_in_secs"] = 5.into();
+    });
+    let before = all(&case);
+    assert_eq!((&caddy, &tracker), (&before[0], &before[3]), "nothing of them changed");
+    assert_ne!(prometheus, before[2]);
+    case.deploy("another image of the tracker", &[6969], |config| {
+        config["images"]["tracker"] = "lab/tracker:develop-stand-in".into();
+    });
+    let after = all(&case);
+    assert_eq!(before[..3], after[..3], "nothing of them changed");
+    assert_ne!(tracker, after[3]);
     case.desk.test();
 }
 
@@ -163,24 +186,6 @@ fn https(config: &mut Value) {
         service["domain"] = domain.into();
         service["use_tls_proxy"] = true.into();
     }
-}
-
-fn only_what_changed_is_made_anew(case: &mut Case) {
-    let all =
-        |case: &Case| ["caddy", "grafana", "prometheus", "tracker"].map(|service| case.container(service));
-    let [caddy, _, prometheus, tracker] = all(case);
-    case.deploy("how often Prometheus reads", &[6868], |config| {
-        config["prometheus"]["scrape_interval_in_secs"] = 5.into();
-    });
-    let before = all(case);
-    assert_eq!((&caddy, &tracker), (&before[0], &before[3]), "nothing of them changed");
-    assert_ne!(prometheus, before[2]);
-    case.deploy("another image of the tracker", &[6868], |config| {
-        config["images"]["tracker"] = "lab/tracker:develop-stand-in".into();
-    });
-    let after = all(case);
-    assert_eq!(before[..3], after[..3], "nothing of them changed");
-    assert_ne!(tracker, after[3]);
 }
 
 /// What would lose data, or needs another host, changes nothing.
@@ -204,7 +209,7 @@ fn refused(case: &Case) {
 
 #[test]
 fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
-    let mut case = Case::start();
+    let mut case = Case::start(|_| {});
     let first = case.desk.stored()["config"].clone();
     case.deploy("a second release", &[6969], |config| {
         config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
