@@ -1,5 +1,6 @@
 //! The commands: one file each, which reads from top to bottom as the story of what happens.
 
+mod backup;
 mod check;
 mod configure;
 mod create;
@@ -83,6 +84,8 @@ pub enum Command {
     Logs(logs::Args),
     /// Open a shell on the host, or run a command there
     Ssh(ssh::Args),
+    /// Make, list, fetch, check and restore backups of the tracker's database
+    Backup(backup::Args),
     /// Put an earlier release's files and images back, with its configuration, and start them
     Rollback(rollback::Args),
     /// Remove what was made for an environment
@@ -116,6 +119,8 @@ pub struct Options {
     pub run: run::Options,
     /// Of `rollback`.
     pub rollback: rollback::Options,
+    /// Of `backup`, and what came of it.
+    pub backup: backup::Options,
     /// Of `destroy`, and what came of it.
     pub destroy: destroy::Options,
 }
@@ -152,6 +157,7 @@ pub fn run(app: &App, command: Command) -> Done {
         Command::Status(args) => status::run(app, &args),
         Command::Logs(args) => logs::run(app, &args),
         Command::Ssh(args) => ssh::run(app, &args),
+        Command::Backup(args) => backup::run(app, args),
         Command::Rollback(args) => rollback::run(app, &args),
         Command::Destroy(args) => destroy::run(app, &args),
         Command::Purge(args) => purge::run(app, &args),

@@ -67,6 +67,12 @@ pub enum Code {
     ReleaseFailed,
     /// An option asks what the provider cannot do.
     NotSupported,
+    /// No backup of that name, or none at all.
+    BackupNotFound,
+    /// An archive that must not be restored here: damaged, not ours, of another environment or database.
+    BackupInvalid,
+    /// A backup could not be made, or a restore did not come about and was undone.
+    BackupFailed,
     /// A port that the stack needs is in use on the host.
     PortInUse,
     /// A container exits, restarts for ever or does not get healthy.

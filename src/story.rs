@@ -224,6 +224,21 @@ impl<'a> Work<'a> {
     /// The first step that fails ends the walk; the attempt stays in the state.
     pub fn walk(&mut self, phases: &[&Phase]) -> Result<()> {
         let walked = self.walk_phases(phases);
+        self.told(walked)
+    }
+
+    /// Walks steps of a command that leads nowhere: the environment's stage and its attempt stay as they are.
+    ///
+    /// # Errors
+    /// The first step that fails ends the walk.
+    pub fn walk_aside(&mut self, steps: &[Step]) -> Result<()> {
+        let mut numbered = steps.iter().zip(1..);
+        let walked = numbered.try_for_each(|(step, number)| self.take_step(step, number, steps.len()));
+        self.told(walked)
+    }
+
+    /// How it went, once that is in the history, too.
+    fn told(&self, walked: Result<()>) -> Result<()> {
         let remembered = self.remember(walked.as_ref().err().map(Error::code));
         // Why the command failed matters more than why that could not be written down.
         walked.and(remembered)
@@ -254,7 +269,6 @@ impl<'a> Work<'a> {
     }
 
     fn walk_step(&mut self, phase: &Phase, step: &Step, number: usize, total: usize) -> Result<()> {
-        self.app.interrupt.check()?;
         let attempt = Attempt {
             command: phase.command.into(),
             step: step.title.into(),
@@ -264,6 +278,17 @@ impl<'a> Work<'a> {
         };
         self.env.attempt = Some(attempt);
         self.save()?;
+        let taken = self.take_step(step, number, total);
+        if let (Err(error), Some(attempt)) = (&taken, &mut self.env.attempt) {
+            attempt.error = Some(self.app.out.masked(error.message()));
+            // The step's own error matters more than a second one from saving it.
+            let _ = self.save();
+        }
+        taken
+    }
+
+    fn take_step(&mut self, step: &Step, number: usize, total: usize) -> Result<()> {
+        self.app.interrupt.check()?;
         let clock = Instant::now();
         self.app.out.step_started(number, total, step.title);
         let done = (step.run)(self);
@@ -273,11 +298,6 @@ impl<'a> Work<'a> {
             Ok(note) => self.app.out.step_done(took, &note),
             Err(error) => {
                 self.app.out.step_failed(took);
-                if let Some(attempt) = &mut self.env.attempt {
-                    attempt.error = Some(self.app.out.masked(error.message()));
-                }
-                // The step's own error matters more than a second one from saving it.
-                let _ = self.save();
                 return Err(error);
             }
         }

@@ -224,6 +224,7 @@ impl Starter<'_> {
                 Error::new(Code::ToolFailed, "what Docker Compose says about its containers cannot be read")
                     .why(error)
             })?),
+            "half-restored" => self.fail(half_restored(&self.name, rest), input),
             "ready" => self.answer_ready(input),
             "started" => self.answer_started(input),
             "failed" => self.up = Up::Failed,
@@ -363,6 +364,11 @@ fn port_in_use(number: u16, protocol: &str, process: &str) -> Error {
     error
         .help("stop that process")
         .help("or choose another port in the configuration: torrust-tracker-deployer deploy -f FILE")
+}
+
+fn half_restored(name: &EnvironmentName, id: &str) -> Error {
+    Error::new(Code::StateRefused, format!("a restore of {id} was cut off on the host"))
+        .help(format!("end or undo it: torrust-tracker-deployer backup {name} restore {id}"))
 }
 
 fn look_from_outside(work: &mut Work) -> Result<String> {

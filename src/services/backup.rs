@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Folder, HostCheck, HostFile, Kind, Service};
+use super::{Folder, HostCheck, HostFile, Kind, Service, mysql, tracker};
 use crate::config::{Config, Database, schedule};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
@@ -45,24 +45,38 @@ fn service(env: &Environment) -> Result<Service> {
     })
 }
 
+/// The programs with their settings, for a call from here: they travel with it, so that a host without regular backups has
+/// them, too.
+///
+/// # Errors
+/// A template does not fit.
+pub fn tools(env: &Environment) -> Result<Vec<HostFile>> {
+    let Service { files, units, .. } = service(env)?;
+    Ok(files.into_iter().filter(|file| !units.contains(&file.path)).collect())
+}
+
 fn values(config: &Config) -> Result<Value> {
     let backup = config.backup.clone().unwrap_or_default();
     let calendars = schedule::on_calendar(&backup.schedule)
         .map_err(|why| Error::new(Code::ConfigInvalid, "backup.schedule is no schedule").why(why))?;
-    let (driver, data, database) = match &config.tracker.core.database {
+    let (driver, data, owner, database) = match &config.tracker.core.database {
         Database::Sqlite3(sqlite) => {
-            ("sqlite3", format!("storage/tracker/lib/database/{}", sqlite.database_name), None)
+            let path = format!("storage/tracker/lib/database/{}", sqlite.database_name);
+            ("sqlite3", path, tracker::USER_ID, None)
         }
         Database::Mysql(mysql) => {
-            ("mysql", "storage/mysql/data".into(), Some(sh_quote(&mysql.database_name)))
+            ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&mysql.database_name)))
         }
     };
     Ok(json!({
         "schedule": backup.schedule,
         "calendars": calendars,
-        "retention_days": backup.retention_days,
+        // Nobody asked for backups to be removed where none are made regularly.
+        "retention_days": config.backup.as_ref().map(|backup| backup.retention_days),
+        "environment": config.environment.name,
         "driver": driver,
         "data": sh_quote(&data),
+        "owner": owner,
         "database": database,
     }))
 }

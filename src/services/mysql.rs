@@ -30,10 +30,11 @@ pub const KIND: Kind = Kind {
 /// Its name in the stack, and so in the network that it shares with the tracker.
 pub const NAME: &str = "mysql";
 /// The user `mysql` of the image.
-const USER_ID: u32 = 999;
+pub const USER_ID: u32 = 999;
 const SETTINGS: &str = "storage/mysql/etc";
 const SETTINGS_INSIDE: &str = "/etc/torrust/mysql";
-const DATA: &str = "storage/mysql/data";
+/// Where the server keeps its data.
+pub const DATA: &str = "storage/mysql/data";
 
 fn service(env: &Environment) -> Result<Service> {
     let Some(mysql) = env.config.tracker.core.database.mysql() else { return Ok(Service::default()) };

@@ -36,7 +36,7 @@ pub const KIND: Kind = Kind {
 
 const NAME: &str = "tracker";
 /// The user that the image runs the tracker as, unless told otherwise.
-const USER_ID: u32 = 1000;
+pub const USER_ID: u32 = 1000;
 /// Where the image keeps its data.
 const DATABASE_FOLDER: &str = "/var/lib/torrust/tracker/database";
 /// Folders on the host, and where the image has them.

@@ -1,22 +1,14 @@
 #!/bin/bash
-# Makes a backup of the database and the configuration, as root.   usage: backup.sh create
+# Makes a backup of the database and the configuration, as root.   usage: backup.sh create [held]
 #
 # storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
-# each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql.
-# Backups older than the settings say go once a new one is whole. What a run that did not get there said is in `unfinished`.
-set -euo pipefail
-# Otherwise a failure in $(...) would go unnoticed, and half a copy be taken for a good one.
-shopt -s inherit_errexit
-umask 077
-root=/opt/torrust
-folder=$root/storage/backup
-work=$folder/.work
+# each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql;
+# `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
+# that did not get there said is in `unfinished`. held: the caller keeps releases away, and no older one goes.
 here=$(dirname "$(readlink -f "$0")")
-driver='' data='' database='' retention_days=''
-# shellcheck source=/dev/null
-. "$here/settings"
-
-fail() { echo "$*" >&2; exit 1; }
+# shellcheck source=templates/backup/common.sh
+. "$here/common.sh"
+work=$folder/.work
 
 # What a failure, a signal or an earlier power cut left.
 tidy() { rm -rf "$work" "$folder"/*.partial; }
@@ -29,7 +21,10 @@ end() {
   if [ "$status" -ne 0 ]; then
     # What comes after the first complaint follows from it.
     reason=$(grep -v '\[Warning\]' "$said" | head -n 1) || reason="it was cut off"
-    ! grep -qiE 'no space left|disk is full' "$said" || reason="the disk is full: $reason"
+    if grep -qiE 'no space left|disk is full' "$said"; then
+      echo "refused full"
+      reason="the disk is full: $reason"
+    fi
     echo "$reason" >"$folder/unfinished" || :
     tail -n +2 "$said" >&2
     echo "backup failed: $reason" >&2
@@ -40,7 +35,7 @@ end() {
 
 take_lock() {
   exec 8>"$folder/.lock"
-  flock -n 8 || { echo "backup failed: another one is being made on this host" >&2; exit 1; }
+  flock -n 8 || refuse busy "backup failed: another one is being made on this host"
 }
 
 # The copy and its archive must both fit: a full disk would stop the tracker, too.
@@ -49,13 +44,15 @@ make_room() {
   [ -e "$root/$data" ] || fail "there is no database at $data: the tracker did not run yet"
   kib=$(du -sk "$root/$data" | cut -f 1)
   free=$(df -k --output=avail "$folder" | tail -n 1)
-  [ "$free" -gt $((2 * kib)) ] || fail "the disk is too full: the database has $((kib / 1024)) MiB, a backup may need twice as much, and $((free / 1024)) MiB are free in $folder"
+  [ "$free" -gt $((2 * kib)) ] || refuse full "the disk is too full: the database has $((kib / 1024)) MiB, a backup may need twice as much, and $((free / 1024)) MiB are free in $folder"
 }
 
 # A release that is being put in place meanwhile would be copied half old and half new.
 copy_configuration() (
-  exec 9>>"$root/.lock"
-  flock -s -w 600 9 || fail "a release or run is still at work on this host"
+  if [ -z "$held" ]; then
+    exec 9>>"$root/.lock"
+    flock -s -w 600 9 || fail "a release or run is still at work on this host"
+  fi
   release=$(readlink "$root/releases/current")
   cd "$root"
   grep -vE '^(dir|unit) ' releases/current/manifest | cut -d ' ' -f 4- | tr '\n' '\0' |
@@ -73,18 +70,27 @@ copy_database() {
       ;;
     # One transaction sees one moment, and holds nobody up. What the tracker's user may not see is not asked for.
     mysql)
-      docker compose --project-directory "$root" exec -T mysql mysqldump --defaults-file=/etc/torrust/mysql/client.cnf \
-        --single-transaction --quick --no-tablespaces --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" \
-        >"$work/storage/mysql/dump.sql"
+      compose exec -T mysql mysqldump "$client" --single-transaction --quick --no-tablespaces \
+        --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
       tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
       echo 0.000
       ;;
   esac
 }
 
+# For who wants it back: what it is of, how much room it takes, and what must be in it then.
+describe() { # describe ID RELEASE
+  local path=$work/$data
+  [ "$driver" = sqlite3 ] || path=$work/storage/mysql/dump.sql
+  printf '%s\n' "format=1" "environment=$environment" "id=$1" "release=$2" "driver=$driver" "path=${path#"$work/"}" \
+    "bytes=$(stat -c %s "$path")" >"$work/about"
+  python3 "$here/rows.py" "$path" | sed 's/^rows /rows=/' >>"$work/about"
+}
+
 pack() { # pack NAME
   # Without the folders, which unpacking would change on a host that has them.
-  (cd "$work" && find . -type f -printf '%P\0' | sort -z | tar -c --null --files-from=-) | gzip -1 >"$folder/$1.partial"
+  (cd "$work" && { printf 'about\0'; find . -type f ! -path ./about -printf '%P\0' | sort -z; } |
+    tar -c --null --files-from=-) | gzip -1 >"$folder/$1.partial"
   gzip -t <"$folder/$1.partial"
   (cd "$folder" && sha256sum <"$1.partial" | sed "s/-\$/$1/" >"$1.sha256.partial")
   sync -f "$folder"
@@ -95,6 +101,7 @@ pack() { # pack NAME
 # By their names, which say when they were made.
 remove_older() {
   local limit path
+  [ -n "$retention_days" ] || return 0
   limit=$(date -u -d "-$retention_days days" +%Y%m%dT%H%M%SZ)
   for path in "$folder"/[0-9]*T[0-9]*Z-*.tar.gz; do
     [[ ${path##*/} < $limit ]] || continue
@@ -104,26 +111,35 @@ remove_older() {
 }
 
 create() {
-  local name release pause
+  local id release pause
+  install -d -m 700 "$folder"
   take_lock
   said=$(mktemp -p /run torrust-tracker-backup.XXXXXX)
   exec 3>&2 2>"$said"
   trap end EXIT
   tidy
   echo "it was cut off" >"$folder/unfinished"
-  name=$(date -u +%Y%m%dT%H%M%SZ)
+  id=$(date -u +%Y%m%dT%H%M%SZ)
   make_room
   mkdir "$work"
+  echo "doing copying the configuration"
   release=$(copy_configuration)
+  id=$id-$release
+  echo "doing copying the database"
   pause=$(copy_database)
-  name=$name-$release.tar.gz
-  pack "$name"
+  describe "$id" "$release"
+  echo "doing packing"
+  pack "$id.tar.gz"
   rm "$folder/unfinished"
   # The last run is this one, also where it was started by hand.
-  systemctl reset-failed torrust-tracker-backup.service || :
-  echo "$name: $(du -h --apparent-size "$folder/$name" | cut -f 1)iB in $SECONDS s, the database was locked for $pause s"
-  remove_older
+  systemctl reset-failed torrust-tracker-backup.service 2>/dev/null || :
+  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS locked $pause"
+  [ -n "$held" ] || remove_older
 }
 
-[ "$*" = create ] || { sed -n '2s/# //p' "$0" >&2; exit 2; }
+case $* in
+  create) held='' ;;
+  "create held") held=yes ;;
+  *) sed -n '2s/# //p' "$0" >&2; exit 2 ;;
+esac
 create

@@ -6,6 +6,7 @@
 # It answers with one fact a line:
 #   listen PROTOCOL PORT PROCESS     what listens on the host
 #   container JSON                   each container, as `docker compose ps --format json` has it
+#   half-restored ID                 a restore was cut off; that is all
 #   ready                            then it waits for a word: "up" or "stop"
 # After "up": compose's own words on standard error; then container lines and "round", once a second, with "started"
 # before the first one after Compose came to its end, or "failed", until a word comes:
@@ -16,6 +17,9 @@ set -euo pipefail
 cd /opt/torrust
 exec 9>.lock
 flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
+# Half a database must not be started with; its old one is beside it.
+half=storage/backup/.restore
+[ ! -e $half/id ] || [ -e $half/end ] || { echo "half-restored $(cat $half/id)"; exit 1; }
 
 containers() { docker compose ps --all --no-trunc --format json | sed 's/^/container /'; }
 

@@ -1,0 +1,88 @@
+//! `backup`: makes, lists, fetches, checks and restores copies of the tracker's database.
+//!
+//! The work is done on the host by the scripts of `templates/backup/`, the same that a timer there runs.
+
+mod create;
+pub mod fetch;
+mod host;
+mod list;
+mod restore;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+pub use create::{Made, make};
+pub use host::find;
+
+use crate::app::App;
+use crate::config::EnvironmentName;
+use crate::state::Stage;
+use crate::story::Work;
+
+/// Options of `backup`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment's name
+    #[arg(value_name = "ENV", value_parser = super::name)]
+    name: EnvironmentName,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::doc_markdown, reason = "the texts are help for a terminal")]
+enum Action {
+    /// Make a consistent backup on the host now
+    Create,
+    /// List the backups on the host, and those that were fetched here
+    List(list::Args),
+    /// Put a backup's database in the place of the present one, after asking
+    Restore(restore::Args),
+    /// Copy a backup from the host here: the copy that survives the host
+    Fetch(fetch::Args),
+    /// Build a backup's database in a scratch place on the host, count its rows, remove it again
+    Verify(verify::Args),
+}
+
+/// What holds for one call, and what came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A backup's ID, or `latest`.
+    id: String,
+    /// Where a fetched one goes, when not to the usual place.
+    folder: Option<PathBuf>,
+    /// What `create` made.
+    made: Option<Made>,
+    /// What `fetch` brought.
+    fetched: Option<fetch::Fetched>,
+    /// What `verify` counted.
+    counted: Vec<verify::Table>,
+    /// Of `restore`.
+    restore: restore::Options,
+}
+
+/// Does what the subcommand says.
+pub fn run(app: &App, args: Args) -> super::Done {
+    let name = args.name;
+    match args.action {
+        Action::Create => create::run(begin(app, &name, "backup create")?),
+        Action::List(args) => list::run(app, &name, &args),
+        Action::Restore(args) => restore::run(begin(app, &name, "backup restore")?, args),
+        Action::Fetch(args) => fetch::run(begin(app, &name, "backup fetch")?, args),
+        Action::Verify(args) => verify::run(begin(app, &name, "backup verify")?, args),
+    }
+}
+
+fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> crate::error::Result<Work<'a>> {
+    Work::begin(app, name, command, Stage::Released)
+}
+
+/// The checksum that lies beside an archive here.
+fn checksum_beside(archive: &Path) -> Option<String> {
+    let mut name = archive.file_name()?.to_owned();
+    name.push(".sha256");
+    let text = std::fs::read_to_string(archive.with_file_name(name)).ok()?;
+    text.split_whitespace().next().map(str::to_owned)
+}

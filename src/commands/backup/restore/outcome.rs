@@ -1,0 +1,175 @@
+//! What `restore.sh` tells of a restore, and what that means.
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+use crate::config::EnvironmentName;
+use crate::error::{Code, Error};
+
+/// What was heard of a restore.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The rows of each table.
+    pub rows: Vec<(String, u64)>,
+    /// The backup of the database that was there before.
+    pub safety: Option<String>,
+    /// For how many milliseconds the tracker was stopped.
+    pub down: Option<u64>,
+    /// How it ended.
+    pub end: Option<End>,
+}
+
+/// How a restore ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Of which backup.
+    pub id: String,
+    /// `kept`, `undone` or `failed`.
+    pub word: String,
+    /// Why, where there is something to say.
+    pub why: String,
+}
+
+impl Told {
+    /// Takes a fact of the host.
+    pub fn hear(&mut self, word: &str, rest: &str) {
+        match word {
+            "rows" => {
+                let row = rest
+                    .rsplit_once(' ')
+                    .and_then(|(table, rows)| Some((table.to_owned(), rows.parse().ok()?)));
+                self.rows.extend(row);
+            }
+            "safety" => self.safety = Some(rest.to_owned()),
+            "down" => self.down = rest.parse().ok(),
+            "ended" => {
+                let mut words = rest.splitn(3, ' ').map(str::to_owned);
+                let mut next = || words.next().unwrap_or_default();
+                self.end = Some(End { id: next(), word: next(), why: next() });
+            }
+            _ => {}
+        }
+    }
+
+    /// `keys 3, torrents 120`.
+    pub fn rows_shown(&self) -> String {
+        let shown: Vec<String> = self.rows.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+        shown.join(", ")
+    }
+
+    /// One line for people.
+    pub fn note(&self) -> String {
+        let Some(End { id, word, why }) = &self.end else { return String::new() };
+        let seconds = self.down.map(seconds).map(|down| format!(", the tracker was stopped for {down:.1} s"));
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        format!(
+            "{id} is {}{}{why}",
+            if word == "kept" { "restored" } else { "not restored" },
+            seconds.unwrap_or_default()
+        )
+    }
+
+    /// The command's result.
+    pub fn restored(self, environment: &EnvironmentName) -> Restored {
+        Restored {
+            environment: environment.clone(),
+            id: self.end.map(|end| end.id).unwrap_or_default(),
+            rows: self.rows.into_iter().collect(),
+            safety_copy: self.safety,
+            stopped_seconds: self.down.map(seconds),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of a restore are few")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+impl End {
+    /// The restore did not come about.
+    pub fn failure(&self, environment: &EnvironmentName) -> Error {
+        let Self { id, word, why } = self;
+        let what = match word.as_str() {
+            "undone" => "was undone: the database is the one from before",
+            _ => "did not come about: the database was not touched",
+        };
+        let error = Error::new(Code::BackupFailed, format!("the restore of {id} {what}")).why(why);
+        let again = format!("torrust-tracker-deployer backup {environment} restore {id}");
+        if word == "failed" {
+            error
+                .help(format!("mend the cause, then: {again}"))
+                .help(format!("where the present database cannot be copied: {again} --without-safety-copy"))
+        } else {
+            error.help(format!("see how the tracker fares: torrust-tracker-deployer test {environment}"))
+        }
+    }
+}
+
+/// The result of a restore.
+#[derive(Serialize)]
+pub struct Restored {
+    environment: EnvironmentName,
+    id: String,
+    rows: std::collections::BTreeMap<String, u64>,
+    safety_copy: Option<String>,
+    stopped_seconds: Option<f64>,
+}
+
+impl Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { environment, id, rows, safety_copy, stopped_seconds } = self;
+        write!(f, "{environment} has the database of {id} and is running")?;
+        for (table, rows) in rows {
+            write!(f, "\n  {table}: {rows} rows")?;
+        }
+        if let Some(seconds) = stopped_seconds {
+            write!(f, "\n  the tracker was stopped for {seconds:.1} s")?;
+        }
+        if let Some(copy) = safety_copy {
+            write!(
+                f,
+                "\nback to the database from before: torrust-tracker-deployer backup {environment} restore {copy}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lines: &[&str]) -> Told {
+        let mut told = Told::default();
+        for line in lines {
+            let (word, rest) = line.split_once(' ').unwrap();
+            told.hear(word, rest);
+        }
+        told
+    }
+
+    #[test]
+    fn what_the_host_tells_becomes_the_result() {
+        let told = told(&[
+            "rows keys 3",
+            "rows torrents 120",
+            "safety 20260201T000000Z-3",
+            "down 1520",
+            "ended 20260131T030000Z-2 kept",
+        ]);
+        assert_eq!(told.rows_shown(), "keys 3, torrents 120");
+        assert_eq!(told.note(), "20260131T030000Z-2 is restored, the tracker was stopped for 1.5 s");
+        insta::assert_snapshot!(told.restored(&"demo".parse().unwrap()), @"");
+    }
+
+    #[test]
+    fn what_did_not_come_about_says_what_the_database_is() {
+        let failure = |line| told(&[line]).end.unwrap().failure(&"demo".parse().unwrap());
+        let undone = failure("ended x undone the stack does not get healthy with it: tracker exited");
+        assert!(undone.message().contains("the one from before"), "{undone}");
+        assert_eq!(undone.causes(), ["the stack does not get healthy with it: tracker exited"]);
+        assert!(failure("ended x failed it was cut off").message().contains("not touched"));
+    }
+}

@@ -1,0 +1,51 @@
+//! The stack with the restored database, as its clients see it: what decides whether it stays.
+
+use std::time::Duration;
+
+use crate::checks;
+use crate::commands::test::host;
+use crate::config::Config;
+use crate::error::Result;
+use crate::process::Runner;
+use crate::services;
+use crate::store::Host;
+use crate::story::Work;
+
+/// How long one look may take. The host waits for a minute.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// All that is needed for a look.
+pub struct View {
+    config: Config,
+    host: Host,
+}
+
+impl View {
+    /// Learns what there is to look at.
+    ///
+    /// # Errors
+    /// A secret has no value, or the host cannot be reached.
+    pub fn of(work: &mut Work) -> Result<Self> {
+        let mut config = work.revealed()?.config.clone();
+        host::learn_root(work.ssh()?, &mut config)?;
+        Ok(Self { config, host: work.env.host()?.clone() })
+    }
+
+    /// Our word, for the host: "keep", or "undo" and why.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn verdict(&self, runner: Runner) -> Result<String> {
+        runner.out.doing("looking from outside");
+        let checked = checks::ask_all(runner, services::checks(&self.config, &self.host)?, LOOK)?;
+        let failed: Vec<String> =
+            checked.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.fault()?))).collect();
+        Ok(match failed.first() {
+            None => "keep\n".to_owned(),
+            Some(first) => {
+                let count = failed.len();
+                format!("undo {count} checks from outside fail: {}\n", first.replace('\n', " "))
+            }
+        })
+    }
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=bash disable=SC2154
+# What can be done with a backup's archive; sourced by restore.sh and verify.sh, after common.sh.
+
+# Says of an archive what must hold before anything is touched: whole, of ours, of this environment, of this driver.
+# examine ID [foreign]: sets $archive and $about
+examine() {
+  archive=$folder/$1.tar.gz
+  [ -f "$archive" ] || fail "there is no backup $1 on this host"
+  [ "$(cut -c 1-64 "$archive.sha256")" = "$(sha256sum <"$archive" | cut -c 1-64)" ] ||
+    refuse invalid "the backup $1 is damaged: it has another checksum than when it was made"
+  about=$(about_of "$archive") || refuse invalid "$1 is no backup of this program: nothing in it says what it is of"
+  [ "$(is environment)" = "$environment" ] || [ "${2:-}" = foreign ] ||
+    refuse invalid "the backup $1 is of the environment $(is environment), not of $environment"
+  [ "$(is driver)" = "$driver" ] ||
+    refuse invalid "the backup $1 is of a $(is driver) database, and $environment has a $driver one"
+}
+
+# The first file; the rest need not be unpacked for it. What is no archive has none.
+about_of() { tar -xzO --occurrence=1 -f "$1" about 2>/dev/null | grep -q '^format=1$' && tar -xzO --occurrence=1 -f "$1" about; }
+
+# is NAME: what `about` says
+is() { sed -n "s/^$1=//p" <<<"$about"; }
+
+# What must be in the tables: "rows TABLE COUNT" each.
+rows_in_archive() { is rows | sed 's/^/rows /'; }
+
+# room KIB WHAT: there must be as much as the archive's database takes, and KIB more. Where database and backups lie on two
+# disks, each must have it.
+room() {
+  local needed free
+  needed=$(($(is bytes) / 1024 + $1))
+  # Beside its tables, a server has its own, its logs, and their like.
+  [ "$driver" != mysql ] || needed=$((needed + $(is bytes) / 1024 + 300 * 1024))
+  free=$(df -k --output=avail "$folder" "$root/storage" | tail -n +2 | sort -n | head -n 1)
+  [ "$free" -gt "$needed" ] || refuse full "the disk is too full: $2 needs $(mib $needed) MiB, and $(mib "$free") MiB are free"
+}
+
+# build PATH: makes a database from the archive; sets $rows, which must be the archive's.
+build() {
+  echo "doing building the database from the archive"
+  rm -rf "$1"
+  "build_$driver" "$1"
+  rows=$(rows_at "$1")
+  [ "$rows" = "$(rows_in_archive)" ] ||
+    fail "the archive does not hold what it says: $(diff <(rows_in_archive) <(echo "$rows") | sed -n 's/^< /says /p; s/^> /has /p' | tr '\n' ' ')"
+}
+
+build_sqlite3() {
+  install -d -o "$owner" -g "$owner" -m 750 "$(dirname "$1")"
+  tar -xzO --occurrence=1 -f "$archive" "$(is path)" >"$1"
+  chown "$owner:$owner" "$1"
+  chmod 640 "$1"
+}
+
+# A server of its own, which nobody but us reaches, fills a data folder of its own.
+build_mysql() {
+  install -d -o "$owner" -g "$owner" -m 750 "$1"
+  start_scratch "$1"
+  tar -xzO --occurrence=1 -f "$archive" "$(is path)" | docker exec -i "$scratch" mysql "$client"
+  count_mysql docker exec "$scratch" >"$1.rows"
+  # Its end must be a clean one: what is left of its log then is of no use to anybody.
+  docker stop -t 120 "$scratch" >/dev/null
+  stop_scratch
+}
+
+rows_at() {
+  case $driver in
+    sqlite3) python3 "$here/rows.py" --check "$1" ;;
+    mysql) cat "$1.rows"; rm "$1.rows" ;;
+  esac
+}
+
+scratch=torrust-scratch-mysql
+stop_scratch() { docker rm --force --volumes "$scratch" >/dev/null 2>&1 || :; }
+
+start_scratch() {
+  local image settings=/etc/torrust/mysql tries=0
+  image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"]["mysql"]["image"])')
+  stop_scratch
+  docker run --detach --name "$scratch" --network none --user "$owner:$owner" --cap-drop ALL --read-only --tmpfs /tmp \
+    --memory 768m --volume "$1:/var/lib/mysql" --volume "$root/storage/mysql/etc:$settings:ro" "$image" \
+    sh "$settings/start.sh" >/dev/null
+  until docker exec "$scratch" mysql "$client" --execute 'SELECT 1' >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$(docker inspect --format '{{.State.Running}}' "$scratch")" = true ] && [ $tries -lt 480 ] ||
+      fail "the scratch server does not start: $(docker logs --tail 3 "$scratch" 2>&1 | tr '\n' ' ')"
+    sleep 0.25
+  done
+}

@@ -1,0 +1,38 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the programs in this folder share: they say in $here where it is, and source this.
+set -euo pipefail
+# Otherwise a failure in $(...) would go unnoticed, and half a copy be taken for a good one.
+shopt -s inherit_errexit
+umask 077
+root=/opt/torrust
+folder=$root/storage/backup
+environment='' driver='' data='' owner='' database='' retention_days=''
+# shellcheck source=/dev/null
+. "$here/settings"
+
+fail() { echo "$*" >&2; exit 1; }
+
+# refuse WORD TEXT: fails, with a word for programs: full, busy, invalid, foreign, cut.
+refuse() {
+  echo "refused $1"
+  fail "$2"
+}
+
+compose() { docker compose --project-directory "$root" "$@" </dev/null; }
+
+mib() { echo $((($1 + 1023) / 1024)); }
+
+# The server is asked as the tracker's user is.
+client="--defaults-file=/etc/torrust/mysql/client.cnf"
+
+# "rows TABLE COUNT" of each table of the server that the command before `mysql` reaches: count_mysql docker exec NAME
+count_mysql() {
+  local table
+  "$@" mysql "$client" --skip-column-names --execute 'SHOW TABLES' </dev/null | sort | while read -r table; do
+    "$@" mysql "$client" --skip-column-names --execute "SELECT CONCAT('rows ', '$table', ' ', COUNT(*)) FROM \`$table\`" </dev/null
+  done
+}
+
+[ -e "$root/environment" ] || fail "nothing is released on this host"
+[ "$(cat "$root/environment")" = "$environment" ] ||
+  refuse foreign "the host has a release of the environment $(cat "$root/environment")"

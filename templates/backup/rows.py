@@ -1,0 +1,46 @@
+"""Counts the rows of each table: "rows TABLE COUNT", by name.   usage: rows.py [--check] DATABASE | DUMP.sql
+
+--check reads all of an SQLite database first, and fails where it is damaged. Of a dump by mysqldump the rows are counted that
+it would insert.
+"""
+import re
+import sqlite3
+import sys
+
+# Within quotes anything may stand, also what looks like the end of a row.
+TEXT = re.compile(rb"'(?:[^'\\]|\\.)*'", re.DOTALL)
+MADE = re.compile(rb"CREATE TABLE `(.+)` \($")
+FILLED = re.compile(rb"INSERT INTO `(.+?)` VALUES ")
+
+
+def of_dump(path):
+    rows = {}
+    with open(path, "rb") as dump:
+        for line in dump:
+            if made := MADE.match(line.rstrip()):
+                rows.setdefault(made[1].decode(), 0)
+            elif filled := FILLED.match(line):
+                rows[filled[1].decode()] += TEXT.sub(b"", line).count(b"),(") + 1
+    return rows
+
+
+def of_database(path, check):
+    database = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)
+    if check:
+        (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {verdict}")
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    count = 'SELECT count(*) FROM "{}"'
+    rows = {table: database.execute(count.format(table)).fetchone()[0] for (table,) in tables.fetchall()}
+    database.close()
+    return rows
+
+
+path = sys.argv[-1]
+try:
+    counted = of_dump(path) if path.endswith("/dump.sql") else of_database(path, "--check" in sys.argv)
+except sqlite3.Error as error:
+    sys.exit(f"{path}: {error}")
+for name, count in sorted(counted.items()):
+    print("rows", name, count)

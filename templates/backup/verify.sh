@@ -1,0 +1,23 @@
+#!/bin/bash
+# A restore drill, as root: builds the database in a scratch place, counts, and removes it again.   usage: verify.sh ID
+#
+# It says "archive TABLE COUNT", what the archive says of itself; "restored TABLE COUNT"; and "live TABLE COUNT", what the
+# tracker's database has now, where it can be asked.
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=templates/backup/common.sh
+. "$here/common.sh"
+# shellcheck source=templates/backup/archive.sh
+. "$here/archive.sh"
+exec 7>"$folder/.scratch.lock"
+flock -n 7 || refuse busy "another drill is at work on this host"
+install -d -m 700 "$folder/.scratch"
+trap 'stop_scratch; rm -rf "$folder/.scratch"' EXIT
+examine "$1" foreign
+room 0 "the drill"
+rows_in_archive | sed 's/^rows/archive/'
+build "$folder/.scratch/database"
+while read -r _ row; do echo "restored $row"; done <<<"$rows"
+case $driver in
+  sqlite3) [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data" ;;
+  mysql) [ -z "$(compose ps --quiet --status running mysql)" ] || count_mysql compose exec -T mysql ;;
+esac | sed 's/^rows/live/'
