@@ -3,7 +3,7 @@
 //! The work is done on the host by the scripts of `templates/backup/`, the same that a timer there runs.
 
 mod create;
-pub mod fetch;
+mod fetch;
 mod host;
 mod list;
 mod restore;
@@ -13,11 +13,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-pub use create::{Made, make};
-pub use host::find;
-
 use crate::app::App;
 use crate::config::EnvironmentName;
+use crate::error::Result;
 use crate::state::Stage;
 use crate::story::Work;
 
@@ -54,7 +52,7 @@ pub struct Options {
     /// Where a fetched one goes, when not to the usual place.
     folder: Option<PathBuf>,
     /// What `create` made.
-    made: Option<Made>,
+    made: Option<create::Made>,
     /// What `fetch` brought.
     fetched: Option<fetch::Fetched>,
     /// What `verify` counted.
@@ -75,8 +73,25 @@ pub fn run(app: &App, args: Args) -> super::Done {
     }
 }
 
-fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> crate::error::Result<Work<'a>> {
+fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> Result<Work<'a>> {
     Work::begin(app, name, command, Stage::Released)
+}
+
+/// The last backup before the host goes: the tracker is stopped first, so that nothing comes after it. Where it does not get
+/// here whole, the tracker is started again.
+///
+/// # Errors
+/// `backup_not_found` where nothing was released; as `create` and `fetch`.
+pub fn save_last(work: &mut Work) -> Result<PathBuf> {
+    let made = create::make(work, &["create", "last"])?;
+    let folder = work.app.backup_folder(&work.env.name);
+    let fetched = host::find(work, &made.id).and_then(|found| fetch::bring(work, &found, &folder));
+    if fetched.is_err() {
+        // The first error matters more than a second one.
+        let start = "docker compose --project-directory /opt/torrust start tracker";
+        let _ = work.ssh().and_then(|ssh| ssh.run_root(start, &[]));
+    }
+    Ok(fetched?.path)
 }
 
 /// The checksum that lies beside an archive here.

@@ -1,12 +1,10 @@
 //! `destroy`: removes what was made for an environment, and says what that was. A registered host is kept.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
+use super::backup;
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
@@ -24,7 +22,7 @@ pub struct Args {
     /// Do not ask, and go on when the host does not answer
     #[arg(long)]
     force: bool,
-    /// Fetch a copy of the tracker's files and data first, into the environment's backups/
+    /// Make a last backup and fetch it first, into backups/ENV/; "backup ENV restore --from" reads it
     #[arg(long)]
     backup: bool,
     /// Keep the tracker's data: the storage volume of a host that is removed
@@ -38,7 +36,6 @@ pub struct Args {
 pub struct Options {
     force: bool,
     keep_data: bool,
-    backup_wanted: bool,
     stopped: bool,
     /// No command ever began to make a host: there is nothing to ask the provider for.
     never_made: bool,
@@ -49,12 +46,12 @@ pub struct Options {
 /// What cannot be removed must not be stopped: a token that was revoked shows here.
 const LOOK: Step = Step { title: "Look for what there is", run: look };
 const STOP: Step = Step { title: "Stop the services", run: stop_services };
-const BACK_UP: Step = Step { title: "Fetch a copy of the data", run: back_up };
+const BACK_UP: Step = Step { title: "Make a backup and fetch it", run: back_up };
 const REMOVE: Step = Step { title: "Remove the host", run: remove_host };
 
 const DESTROY: Phase = Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[LOOK, STOP, REMOVE] };
 const BACK_UP_AND_DESTROY: Phase =
-    Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[LOOK, STOP, BACK_UP, REMOVE] };
+    Phase { command: "destroy", reaches: Stage::Destroyed, steps: &[LOOK, BACK_UP, STOP, REMOVE] };
 
 #[derive(Serialize)]
 struct Destroyed {
@@ -83,13 +80,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     confirm(&work, args.force)?;
     let kept = work.env.registered_host().map(|host| host.address.clone());
     let never_made = work.env.host.is_none() && work.env.attempt.is_none();
-    work.options.destroy = Options {
-        force: args.force,
-        keep_data: args.keep_data,
-        backup_wanted: args.backup,
-        never_made,
-        ..Options::default()
-    };
+    work.options.destroy =
+        Options { force: args.force, keep_data: args.keep_data, never_made, ..Options::default() };
     work.walk(&[if args.backup { &BACK_UP_AND_DESTROY } else { &DESTROY }])?;
     super::done(outcome(&work, kept))
 }
@@ -127,9 +119,7 @@ fn stop_services(work: &mut Work) -> Result<String> {
     if work.env.host.is_none() {
         return Ok("there is no host".into());
     }
-    // A copy of data at work would not be whole: then a tracker that does not stop ends the story.
-    let Options { force, backup_wanted, .. } = work.options.destroy;
-    let force = force && !backup_wanted;
+    let force = work.options.destroy.force;
     let script = Templates::of(&work.env)?.text("host/stop.sh")?;
     let name = work.env.name.to_string();
     let stopped = work.ssh().and_then(|ssh| ssh.run_root(&script, &[&name]));
@@ -146,39 +136,31 @@ fn stop_services(work: &mut Work) -> Result<String> {
             .help("destroy all the same: --force")),
         Err(error) if error.code() == Code::Interrupted => Err(error),
         // A host that we made goes away with whatever runs on it.
-        Err(error) if force || (!backup_wanted && work.env.registered_host().is_none()) => {
+        Err(error) if force || work.env.registered_host().is_none() => {
             Ok(format!("not stopped, the host does not answer: {error}"))
         }
         Err(error) => Err(error.help("forget the host although its tracker may still run: destroy --force")),
     }
 }
 
-/// The services are stopped: what is copied is at rest.
+/// Before anything is stopped for good or removed.
 fn back_up(work: &mut Work) -> Result<String> {
-    let folder = work.app.backup_folder(&work.env.name);
-    let path = folder.join(Timestamp::now().strftime("%Y%m%dT%H%M%SZ.tar.gz").to_string());
-    let partial = path.with_extension("partial");
-    let failed = |error: std::io::Error| {
-        Error::new(Code::StorageFailed, format!("cannot write the backup {}", path.display())).why(error)
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
-    let ssh = work.ssh()?;
-    let pack = ssh.root("tar -C /opt/torrust --exclude=./releases --exclude=./.lock -czf - .", &[]);
-    let ran = ssh.judge(ssh.runner().run_into(&pack, file)?)?;
-    if !ran.ok() {
-        return Err(Error::new(
-            Code::ToolFailed,
-            "the copy of the data did not get through; nothing was removed",
-        )
-        .why(ran.complaint()));
+    if work.env.host.is_none() {
+        return Ok("there is no host".into());
     }
-    // Only a whole copy gets its name.
-    let written = std::fs::File::open(&partial).and_then(|file| file.sync_all().and(file.metadata()));
-    let bytes = written.map_err(failed)?.len();
-    std::fs::rename(&partial, &path).map_err(failed)?;
-    work.options.destroy.backup = Some(path.clone());
-    Ok(format!("{} ({} KiB)", path.display(), bytes / 1024))
+    match backup::save_last(work) {
+        Ok(path) => {
+            let note = format!("{} is whole", path.display());
+            work.options.destroy.backup = Some(path);
+            Ok(note)
+        }
+        Err(error) if error.code() == Code::BackupNotFound => Ok(format!("nothing to save: {error}")),
+        Err(error) if error.code() == Code::Interrupted => Err(error),
+        Err(error) => Err(error.help(format!(
+            "nothing was removed; without a backup: torrust-tracker-deployer destroy {}",
+            work.env.name
+        ))),
+    }
 }
 
 fn remove_host(work: &mut Work) -> Result<String> {
@@ -208,7 +190,7 @@ impl std::fmt::Display for Destroyed {
             writeln!(f, "  kept: the host {host} and /opt/torrust on it; the tracker there {tracker}")?;
         }
         if let Some(backup) = &self.backup {
-            writeln!(f, "  copy of the data: {}", backup.display())?;
+            writeln!(f, "  backup: {}", backup.display())?;
         }
         write!(f, "next: torrust-tracker-deployer purge {} --force", self.name)
     }

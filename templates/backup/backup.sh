@@ -1,10 +1,11 @@
 #!/bin/bash
-# Makes a backup of the database and the configuration, as root.   usage: backup.sh create [held]
+# Makes a backup of the database and the configuration, as root.   usage: backup.sh create [held | last]
 #
 # storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
 # each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql;
 # `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
-# that did not get there said is in `unfinished`. held: the caller keeps releases away, and no older one goes.
+# that did not get there said is in `unfinished`. held: the caller keeps releases away, and no older one goes. last: the tracker is
+# stopped first, so that nothing comes after it, and started again where the backup fails.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=templates/backup/common.sh
 . "$here/common.sh"
@@ -30,6 +31,7 @@ end() {
     echo "backup failed: $reason" >&2
   fi
   rm -f "$said"
+  [ "$status" -eq 0 ] || [ -z "$stopped" ] || compose start tracker
   exit "$status"
 }
 
@@ -47,16 +49,24 @@ make_room() {
   [ "$free" -gt $((2 * kib)) ] || refuse full "the disk is too full: the database has $((kib / 1024)) MiB, a backup may need twice as much, and $((free / 1024)) MiB are free in $folder"
 }
 
+# The server must run to be asked for its data.
+stop_tracker() {
+  echo "doing stopping the tracker"
+  [ -z "$(compose ps --quiet --status running tracker)" ] || stopped=yes
+  compose stop tracker
+  [ "$driver" != mysql ] || compose up --detach --wait mysql
+}
+
 # A release that is being put in place meanwhile would be copied half old and half new.
 copy_configuration() (
-  if [ -z "$held" ]; then
+  if [ "$how" != held ]; then
     exec 9>>"$root/.lock"
     flock -s -w 600 9 || fail "a release or run is still at work on this host"
   fi
   release=$(readlink "$root/releases/current")
   cd "$root"
   grep -vE '^(dir|unit) ' releases/current/manifest | cut -d ' ' -f 4- | tr '\n' '\0' |
-    tar -c --null --files-from=- environment "releases/$release/manifest" | tar -xC "$work"
+    tar -c --null --files-from=- "releases/$release/manifest" | tar -xC "$work"
   echo "$release"
 )
 
@@ -122,6 +132,7 @@ create() {
   id=$(date -u +%Y%m%dT%H%M%SZ)
   make_room
   mkdir "$work"
+  [ "$how" != last ] || stop_tracker
   echo "doing copying the configuration"
   release=$(copy_configuration)
   id=$id-$release
@@ -134,12 +145,12 @@ create() {
   # The last run is this one, also where it was started by hand.
   systemctl reset-failed torrust-tracker-backup.service 2>/dev/null || :
   echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS locked $pause"
-  [ -n "$held" ] || remove_older
+  [ "$how" = held ] || remove_older
 }
 
 case $* in
-  create) held='' ;;
-  "create held") held=yes ;;
+  create | "create held" | "create last") how=${2:-} ;;
   *) sed -n '2s/# //p' "$0" >&2; exit 2 ;;
 esac
+stopped=''
 create

@@ -12,7 +12,7 @@ environment='' driver='' data='' owner='' database='' retention_days=''
 
 fail() { echo "$*" >&2; exit 1; }
 
-# refuse WORD TEXT: fails, with a word for programs: full, busy, invalid, foreign, cut.
+# refuse WORD TEXT: fails, with a word for programs: full, busy, invalid, foreign, none.
 refuse() {
   echo "refused $1"
   fail "$2"
@@ -33,6 +33,7 @@ count_mysql() {
   done
 }
 
-[ -e "$root/environment" ] || fail "nothing is released on this host"
-[ "$(cat "$root/environment")" = "$environment" ] ||
-  refuse foreign "the host has a release of the environment $(cat "$root/environment")"
+[ -e "$root/releases/current" ] || refuse none "nothing is released on this host"
+# A host that was given up has no name any more, and still its data.
+host_of=$(cat "$root/environment" 2>/dev/null || echo "$environment")
+[ "$host_of" = "$environment" ] || refuse foreign "the host has a release of the environment $host_of"

@@ -83,6 +83,7 @@ undo() { # undo WHY
   ended $word "$why"
 }
 
+# settle [tell]: tell: nobody heard what it said before its end
 settle() {
   [ -d "$state" ] || return 0
   if at_work; then
@@ -106,6 +107,7 @@ settle() {
     fi
     exec 9>&-
   fi
+  [ -z "${1:-}" ] || grep -E '^(rows|safety|down) ' "$state/log" || :
   echo "ended $(cat "$state/end")"
   rm -rf "$state"
 }
@@ -208,14 +210,14 @@ unhealthy() {
 }
 
 verdict() {
-  local tries
+  local tries word=keep why=''
   echo started
   for tries in {1..600}; do
     [ ! -e "$state/verdict" ] || break
     sleep 0.1
   done
   [ "$tries" -lt 600 ] || echo "doing nobody objected within a minute"
-  read -r word why <"$state/verdict" 2>/dev/null || word=keep
+  [ ! -e "$state/verdict" ] || read -r word why <"$state/verdict"
   [ "$word" = keep ] || fail "$why"
 }
 
@@ -239,6 +241,7 @@ work() { # work ID [unsaved]
 }
 
 case ${1:-} in
-  settle | receive | check | begin | follow | work) "$@" ;;
+  settle) settle tell ;;
+  receive | check | begin | follow | work) "$@" ;;
   *) sed -n '3,10s/# //p' "$0" >&2; exit 2 ;;
 esac

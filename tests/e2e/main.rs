@@ -30,6 +30,7 @@ mod registered;
 mod registry;
 mod status;
 mod suites;
+mod restore;
 mod tofu_cut;
 mod tofu_hosts;
 mod tofu_refused;

@@ -58,19 +58,19 @@ impl Display for Made {
 }
 
 fn create(work: &mut Work) -> Result<String> {
-    let made = make(work)?;
+    let made = make(work, &["create"])?;
     let note = made.to_string();
     work.options.backup.made = Some(made);
     Ok(note)
 }
 
-/// Makes a backup on the host.
+/// Makes a backup on the host; `args` are those of `backup.sh`.
 ///
 /// # Errors
 /// Why there is none: the disk is full, another one is being made, the database cannot be read.
-pub fn make(work: &mut Work) -> Result<Made> {
+pub fn make(work: &mut Work, args: &[&str]) -> Result<Made> {
     let mut made = None;
-    host::call(work, "backup.sh", &["create"], |word, rest, _| {
+    host::call(work, "backup.sh", args, |word, rest, _| {
         if word == "made" {
             made = parse(rest);
         }

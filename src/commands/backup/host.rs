@@ -103,6 +103,9 @@ fn refusal(env: &Environment, ran: &Ran) -> Error {
             Code::BackupInvalid,
             format!("see which are whole: torrust-tracker-deployer backup {name} list --check"),
         ),
+        Some("none") => {
+            (Code::BackupNotFound, format!("deploy it first: torrust-tracker-deployer deploy {name}"))
+        }
         Some("foreign") => {
             (Code::StateRefused, "use another host, or destroy that environment first".to_owned())
         }

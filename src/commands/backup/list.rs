@@ -178,7 +178,13 @@ mod tests {
             whole,
         };
         let name = "demo".parse().unwrap();
-        insta::assert_snapshot!(table(&name, &[row(None, None), row(Some("backups/demo/x"), Some(false))]), @"");
+        let shown = table(&name, &[row(None, None), row(Some("backups/demo/x"), Some(false))]);
+        assert_eq!(
+            shown,
+            "ID                      MADE            RELEASE        SIZE  HOST  HERE  CHECKSUM\n\
+             20260131T030000Z-12     just now             12     1.5 KiB  yes   -     not checked\n\
+             20260131T030000Z-12     just now             12     1.5 KiB  -     yes   damaged"
+        );
         assert!(table(&name, &[]).contains("backup demo create"));
     }
 }

@@ -161,7 +161,12 @@ mod tests {
         ]);
         assert_eq!(told.rows_shown(), "keys 3, torrents 120");
         assert_eq!(told.note(), "20260131T030000Z-2 is restored, the tracker was stopped for 1.5 s");
-        insta::assert_snapshot!(told.restored(&"demo".parse().unwrap()), @"");
+        assert_eq!(
+            told.restored(&"demo".parse().unwrap()).to_string(),
+            "demo has the database of 20260131T030000Z-2 and is running\n  keys: 3 rows\n  torrents: 120 rows\n  \
+             the tracker was stopped for 1.5 s\nback to the database from before: \
+             torrust-tracker-deployer backup demo restore 20260201T000000Z-3"
+        );
     }
 
     #[test]
