@@ -184,10 +184,10 @@ change() {
   began=$(date +%s%N)
   echo "doing stopping the tracker"
   step stopped
-  [ "$driver" != mysql ] || compose up --detach --wait mysql
   compose stop tracker
   if [ -e "$root/$data" ] && [ -z "$unsaved" ]; then
     echo "doing making a backup of the present database"
+    [ "$driver" != mysql ] || compose up --detach --wait mysql
     made=$(bash "$here/backup.sh" create held | sed -n 's/^made \([^ ]*\) .*/\1/p')
     echo "safety $made"
   fi

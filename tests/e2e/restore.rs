@@ -13,11 +13,19 @@ use crate::lab;
 use crate::tracker::{Api, get};
 
 /// What the tracker keeps over restarts, beside keys and whitelist, only when it is told to.
-const KEEP_COMPLETED: &str = "[metadata]\nschema_version = \"2.0.0\"\n[core.database]\ndriver = \"sqlite3\"\n\
-    path = \"/var/lib/torrust/tracker/database/tracker.db\"\n[core.tracker_policy]\npersistent_torrent_completed_stat = true\n\
-    [[udp_trackers]]\nbind_address = \"0.0.0.0:6969\"\n[[udp_trackers]]\nbind_address = \"[::]:6969\"\n\
-    [[http_trackers]]\nbind_address = \"0.0.0.0:7070\"\n[[http_trackers]]\nbind_address = \"[::]:7070\"\n\
-    [http_api]\nbind_address = \"0.0.0.0:1212\"\n[health_check_api]\nbind_address = \"127.0.0.1:1313\"\n";
+const KEEP_COMPLETED: &str = r#"
+metadata = { app = "torrust-tracker", purpose = "configuration", schema_version = "2.0.0" }
+logging.threshold = "info"
+udp_trackers = [{ bind_address = "0.0.0.0:6969" }, { bind_address = "[::]:6969" }]
+http_trackers = [{ bind_address = "0.0.0.0:7070" }, { bind_address = "[::]:7070" }]
+http_api.bind_address = "0.0.0.0:1212"
+health_check_api.bind_address = "127.0.0.1:1313"
+[core]
+listed = false
+private = false
+database = { driver = "sqlite3", path = "/var/lib/torrust/tracker/database/tracker.db" }
+tracker_policy.persistent_torrent_completed_stat = true
+"#;
 const FOLDER: &str = "/opt/torrust/storage/backup";
 
 fn deployed(desk: &Desk, config: &Value, own: Option<&str>) -> Host {
@@ -212,11 +220,12 @@ fn a_restore_that_is_cut_off_or_fails_leaves_a_whole_database() {
     desk.test();
 
     // What only shows from outside.
-    let block = "nft add table inet cut; nft add chain inet cut c '{ type filter hook prerouting priority -400; }'; nft add rule inet cut c tcp dport 7070 drop";
-    host.exec(block);
+    let block =
+        |how: &str| host.exec(&format!("iptables -t raw {how} PREROUTING -p tcp --dport 7070 -j DROP"));
+    block("-I");
     let failure = desk.run(&restore).fails("backup_failed");
     failure.says(&["the one from before", "checks from outside fail", "7070"]);
-    host.exec("nft delete table inet cut");
+    block("-D");
     assert_eq!(keys(), "2");
     desk.test();
 
