@@ -140,5 +140,6 @@ fn destroy_has_the_last_backup_here_before_anything_goes() {
     world.fake("ssh", include_str!("fakes/ssh"));
     snapshot!(world, &["destroy", "demo", "--backup"]);
     assert_eq!(world.read(ARCHIVE), "data");
-    snapshot!(world, &["backup", "demo", "list", "--check"]);
+    let here = world.json(&["backup", "demo", "list", "--check"]);
+    assert_eq!((&here[0]["on_host"], &here[0]["whole"]), (&json!(false), &json!(true)));
 }

