@@ -96,36 +96,8 @@ fn a_tracker_moves_to_another_host_with_its_data() {
     assert_eq!(listed[0]["release"], 1);
 
     complete(&host, 8);
-    let verified = backup(&desk, &["verify", "latest"]).ok();
-    let rows = |name: &str| {
-        verified["tables"].as_array().unwrap().iter().find(|table| table["name"] == name).unwrap().clone()
-    };
-    // Those of the checks from outside are among them.
-    let torrents = rows("torrents");
-    let count = torrents["archive"].as_u64().unwrap();
-    assert!(count >= 7, "{torrents}");
-    assert_eq!((&torrents["restored"], &torrents["live"]), (&json!(count), &json!(count + 1)));
-    assert_eq!(
-        host.exec(&format!("ls -A {FOLDER} | grep -v '^[.].*lock$' | wc -l")),
-        "2",
-        "nothing is left of the drill"
-    );
-
-    let fetched = backup(&desk, &["fetch", "latest"]).ok();
-    let path = desk.path(fetched["path"].as_str().unwrap());
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    // One that was cut off goes on.
-    let bytes = fs::read(&path).unwrap();
-    let partial = path.with_extension("gz.partial");
-    fs::remove_file(&path).unwrap();
-    fs::write(&partial, &bytes[..1000]).unwrap();
-    assert_eq!(backup(&desk, &["fetch", &first]).ok()["resumed_from"], 1000);
-    assert_eq!(fs::read(&path).unwrap(), bytes);
-    fs::remove_file(&path).unwrap();
-    fs::write(&partial, "of something else").unwrap();
-    assert_eq!(backup(&desk, &["fetch", &first]).ok()["resumed_from"], 0);
-    assert_eq!(fs::read(&path).unwrap(), bytes);
-
+    let count = verify_latest(&desk, &host);
+    fetch_and_go_on(&desk, &first);
     let destroyed = desk.run(&["destroy", &desk.name, "--backup"]).ok();
     let last = desk.path(destroyed["backup"].as_str().unwrap()).display().to_string();
     assert_eq!(backup(&desk, &["list"]).ok().as_array().unwrap().len(), 2, "those that are here");
@@ -142,6 +114,43 @@ fn a_tracker_moves_to_another_host_with_its_data() {
     assert!(keys.contains(&key), "{keys}");
     desk.test();
     refuse_what_does_not_fit(&desk, &host, &last);
+}
+
+/// The drill, after which the tracker has come to know one more torrent; gives how many there were.
+fn verify_latest(desk: &Desk, host: &Host) -> u64 {
+    let verified = backup(desk, &["verify", "latest"]).ok();
+    let rows = |name: &str| {
+        verified["tables"].as_array().unwrap().iter().find(|table| table["name"] == name).unwrap().clone()
+    };
+    // Those of the checks from outside are among them.
+    let torrents = rows("torrents");
+    let count = torrents["archive"].as_u64().unwrap();
+    assert!(count >= 7, "{torrents}");
+    assert_eq!((&torrents["restored"], &torrents["live"]), (&json!(count), &json!(count + 1)));
+    assert_eq!(
+        host.exec(&format!("ls -A {FOLDER} | grep -v '^[.].*lock$' | wc -l")),
+        "2",
+        "nothing is left of the drill"
+    );
+    count
+}
+
+/// What is cut off goes on, and what does not fit begins anew.
+fn fetch_and_go_on(desk: &Desk, id: &str) {
+    let fetched = backup(desk, &["fetch", "latest"]).ok();
+    let path = desk.path(fetched["path"].as_str().unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // One that was cut off goes on.
+    let bytes = fs::read(&path).unwrap();
+    let partial = path.with_extension("gz.partial");
+    fs::remove_file(&path).unwrap();
+    fs::write(&partial, &bytes[..1000]).unwrap();
+    assert_eq!(backup(desk, &["fetch", id]).ok()["resumed_from"], 1000);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    fs::remove_file(&path).unwrap();
+    fs::write(&partial, "of something else").unwrap();
+    assert_eq!(backup(desk, &["fetch", id]).ok()["resumed_from"], 0);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 /// Each is refused before anything is touched.

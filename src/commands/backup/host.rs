@@ -150,13 +150,15 @@ pub fn find(work: &mut Work, id: &str) -> Result<OnHost> {
     found.cloned().ok_or_else(|| not_found(&env, wanted, &all))
 }
 
+/// How many of them an error names.
+const SHOWN: usize = 5;
+
 fn not_found(env: &Environment, id: &str, all: &[OnHost]) -> Error {
     let name = &env.name;
     if all.is_empty() {
         return Error::new(Code::BackupNotFound, format!("there is no backup on the host of {name} yet"))
             .help(format!("make one: torrust-tracker-deployer backup {name} create"));
     }
-    const SHOWN: usize = 5;
     let newest: Vec<&str> = all.iter().rev().take(SHOWN).map(|backup| backup.id.as_str()).collect();
     let more =
         if all.len() > SHOWN { format!(" and {} older ones", all.len() - SHOWN) } else { String::new() };

@@ -39,6 +39,7 @@ pub struct Args {
 
 /// What holds for one call, and what the host told.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option or a finding of its own")]
 pub struct Options {
     from: Option<PathBuf>,
     foreign: bool,
