@@ -61,7 +61,21 @@ discard() {
   for path in "$1" "$1"-wal "$1"-shm "$1".rows; do rm -rf "$path"; done
 }
 
-start_all() { compose up --detach --wait --wait-timeout 180; }
+# Starts the stack, and waits until all of it is healthy. What ends again and again will not be.
+start_all() {
+  local stack rested seen
+  compose up --detach || return 1
+  mapfile -t stack < <(compose ps --all --quiet)
+  mapfile -t rested < <(compose ps --all --quiet "${users[@]}")
+  for _ in {1..360}; do
+    seen=$(docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' "${stack[@]}" | sort -u)
+    [ "$seen" != "running healthy" ] || return 0
+    seen=$(docker inspect --format '{{.RestartCount}}' "${rested[@]}" | sort -n | tail -n 1)
+    [ "$seen" -lt 3 ] || return 1
+    sleep 0.5
+  done
+  return 1
+}
 
 ended() { # ended WORD WHY
   echo "$(cat "$state/id") $*" >"$state/end.new"
@@ -204,8 +218,10 @@ change() {
   echo "down $((($(date +%s%N) - began) / 1000000))"
 }
 
+# The containers that are not well, and the last words of the tracker.
 unhealthy() {
-  compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | grep -v 'running healthy' | tr '\n' ' '
+  compose ps --all --quiet | xargs docker inspect --format '{{.Name}} {{.State.Status}} {{.State.Health.Status}};' |
+    grep -v 'running healthy' | tr '\n' ' '
   compose logs --no-color --no-log-prefix --tail 3 tracker 2>&1 | tr '\n' ' '
 }
 
