@@ -16,7 +16,7 @@
 #   safety ID                 the backup of the present database
 #   rows TABLE COUNT          what was restored
 #   down MILLISECONDS         for how long the tracker was stopped
-#   started                   its word is awaited on standard input for a minute: "keep", or "undo WHY"
+#   started                   its word is awaited on standard input for half a minute: "keep", or "undo WHY"
 #   ended ID kept|undone|failed [WHY]      undone: the old database is back; failed: it never went away
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=templates/backup/common.sh
@@ -228,11 +228,11 @@ unhealthy() {
 verdict() {
   local tries word=keep why=''
   echo started
-  for tries in {1..600}; do
+  for tries in {1..300}; do
     [ ! -e "$state/verdict" ] || break
     sleep 0.1
   done
-  [ "$tries" -lt 600 ] || echo "doing nobody objected within a minute"
+  [ "$tries" -lt 300 ] || echo "doing nobody objected within half a minute"
   [ ! -e "$state/verdict" ] || read -r word why <"$state/verdict"
   [ "$word" = keep ] || fail "$why"
 }

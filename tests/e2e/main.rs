@@ -31,6 +31,7 @@ mod registry;
 mod status;
 mod suites;
 mod restore;
+mod suites;
 mod tofu_cut;
 mod tofu_hosts;
 mod tofu_refused;

@@ -11,7 +11,7 @@ use crate::services;
 use crate::store::Host;
 use crate::story::Work;
 
-/// How long one look may take. The host waits for a minute.
+/// How long one look may take. The host waits for half a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// All that is needed for a look.
