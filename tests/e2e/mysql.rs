@@ -38,14 +38,29 @@ fn restart_the_server(host: &Host) {
     });
 }
 
+/// What lies in its folder and is not a server's outlives all the starts that Docker makes.
+fn refuses_what_is_not_its_own(desk: &Desk, host: &Host, data: &str) {
+    host.exec(&format!("install -d -o 999 -g 999 {data}; echo mine >{data}/ibdata1"));
+    let failure = desk.run(&["deploy", &desk.name]).fails("service_unhealthy");
+    failure.says(&[
+        "torrust-mysql-1",
+        "storage/mysql/data is not empty, and no MySQL data of ours: there is ibdata1",
+    ]);
+    let starts = || host.exec("docker inspect --format '{{.RestartCount}}' torrust-mysql-1");
+    eventually("MySQL is started a third time", || starts().parse::<u32>().unwrap() >= 2);
+    assert_eq!(host.exec(&format!("ls -A {data}; cat {data}/ibdata1")), "ibdata1\nmine");
+    host.exec(&format!("cd /opt/torrust; docker compose down; rm {data}/ibdata1"));
+}
+
 #[test]
 fn the_tracker_keeps_its_data_in_mysql() {
     let desk = Desk::new();
     let host = Host::configured(&desk);
     desk.create(&config(&desk));
     desk.register(&host);
-    // A first start that was cut off.
     let data = "/opt/torrust/storage/mysql/data";
+    refuses_what_is_not_its_own(&desk, &host, data);
+    // A first start that was cut off.
     host.exec(&format!("install -d -o 999 -g 999 {data}; cd {data}; touch .unfinished ibdata1; chown 999:999 .unfinished ibdata1"));
     desk.deploy();
     assert_checks(&desk.test(), "MySQL", "passed", 1);
