@@ -131,9 +131,10 @@ struct Starter<'w> {
 }
 
 fn start(work: &mut Work) -> Result<String> {
+    let began = Instant::now();
     let healthy = start_containers(work)?;
     if work.options.run.wait {
-        await_services(work)?;
+        await_services(work, began)?;
     }
     Ok(healthy)
 }
@@ -182,12 +183,17 @@ fn start_containers(work: &mut Work) -> Result<String> {
 }
 
 /// A service may need longer than its container: what it asks on the host has to hold, too.
-fn await_services(work: &mut Work) -> Result<()> {
+fn await_services(work: &mut Work, began: Instant) -> Result<()> {
     let patience = work.options.run.timeout;
     let checks = services::host_checks(&work.env.config);
     let checks: Vec<_> = checks.into_iter().filter(|check| check.awaited).collect();
     if checks.is_empty() {
         return Ok(());
+    }
+    // What was seen before this run began is not to be held against it. An age, as the host has a clock of its own.
+    let age = format!("run_age={}\n", began.elapsed().as_secs());
+    for check in &mut checks {
+        check.command.insert_str(0, &age);
     }
     work.app.out.doing("asking the services on the host");
     let script = Templates::of(&work.env)?.text("host/test.sh")?;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 
 use super::{name, schedule, secret};
 
@@ -55,6 +56,15 @@ schemas! {
 }
 
 /// Checks a text against its format; a format without a rule of its own takes every text.
+/// DNS knows no capitals, and who compares a domain with what came by the network, such as the TLS proxy, has small letters.
+///
+/// # Errors
+/// It is no text.
+pub(super) fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text: Option<String> = Deserialize::deserialize(deserializer)?;
+    Ok(text.map(|text| text.to_ascii_lowercase()))
+}
+
 pub fn check(format: &str, text: &str) -> Verdict {
     match format {
         "environment-name" => name::check(text),

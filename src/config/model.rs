@@ -104,7 +104,7 @@ pub struct Grafana {
     /// The administrator's password.
     pub admin_password: Secret,
     /// The name that users type to reach the dashboards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether the dashboards are behind the TLS proxy, under `domain`.

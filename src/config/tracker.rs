@@ -133,7 +133,7 @@ pub struct UdpTracker {
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The name that peers announce to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
 }
@@ -146,7 +146,7 @@ pub struct HttpTracker {
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The name that peers announce to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether the tracker is behind the TLS proxy, under `domain`.
@@ -168,7 +168,7 @@ pub struct HttpApi {
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether the API is behind the TLS proxy, under `domain`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     pub use_tls_proxy: Option<bool>,
 }
 
@@ -184,7 +184,7 @@ pub struct HealthCheckApi {
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether it is behind the TLS proxy, under `domain`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     pub use_tls_proxy: Option<bool>,
 }
 

@@ -139,13 +139,13 @@ fn directory(https: &Https) -> Option<String> {
 /// Each domain's certificate, and what the authority said where there is none. See the script for what it tells.
 fn host_checks(config: &Config) -> Vec<HostCheck> {
     let directory = config.https.as_ref().and_then(directory).unwrap_or_default();
+    let script = sh_quote(include_str!("caddy/certificate.py"));
     let check = |site: Site| HostCheck {
         name: format!("{}: certificate on the host", site.domain),
         command: format!(
-            "set -- {} {}\n{}",
+            "python3 -c {script} {} {} \"${{run_age:-}}\"",
             sh_quote(&site.domain),
-            sh_quote(&directory),
-            include_str!("caddy/certificate.sh")
+            sh_quote(&directory)
         ),
         awaited: true,
         quick: false,

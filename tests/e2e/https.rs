@@ -19,7 +19,8 @@ fn config(desk: &Desk, https: Value) -> Value {
     let tracker = &mut config["tracker"];
     for (pointer, domain) in ["/http_trackers/0", "/http_api"].into_iter().zip(DOMAINS) {
         let service = tracker.pointer_mut(pointer).unwrap();
-        service["domain"] = json!(domain);
+        // A domain is the same in capitals.
+        service["domain"] = json!(domain.replace("lab", "LAB"));
         service["use_tls_proxy"] = json!(true);
     }
     config
