@@ -222,21 +222,44 @@ fn http3(host: &Host) -> Check {
     })
 }
 
-/// What is behind the proxy is to be had through it alone.
+/// What is behind the proxy is to be had through it alone, at each of the host's addresses.
 fn plain_port(site: &Site, host: &Host) -> Check {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let (port, host) = (site.port, host.address.clone());
-    Check::new(format!("{}: port {port} is closed to the outside", site.domain), move |_| {
-        match TcpStream::connect_timeout(&address(&host, port)?, PATIENCE) {
-            Err(error) if error.kind() == ErrorKind::TimedOut => Ok("no answer within 1 s".into()),
-            Err(error) => Ok(error.to_string()),
-            Ok(_) => Err(Fault::new(
-                format!("no connection to {host} port {port}, as the proxy stands in front"),
-                "it was accepted",
-            )),
+    let (port, host) = (site.port, host.clone());
+    let name = format!("{}: port {port} is closed to the outside", site.domain);
+    Check::answering(name, move |_| {
+        let found = host.addresses().map(|name| probe::addresses(name, port));
+        match found.collect::<Result<Vec<_>, _>>() {
+            Ok(found) => closed(&found.concat()),
+            Err(fault) => Answer::Failed(fault),
         }
     })
     .by_waiting()
+}
+
+/// Only a refusal, or silence where there is a way, shows that nobody listens.
+fn closed(addresses: &[SocketAddr]) -> Answer {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (mut shut, mut unasked) = (vec![], vec![]);
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(_) => {
+                let expected = format!("no connection to {address}, as the proxy stands in front");
+                return Answer::Failed(Fault::new(expected, "it was accepted"));
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                shut.push(format!("{address} refuses"));
+            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                shut.push(format!("{address} does not answer within 1 s"));
+            }
+            Err(error) => unasked.push(format!("{address} could not be asked: {error}")),
+        }
+    }
+    if shut.is_empty() {
+        return Answer::Skipped { reason: unasked.join(", ") };
+    }
+    shut.append(&mut unasked);
+    Answer::Passed { seen: shut.join(", ") }
 }
 
 fn address(host: &str, port: u16) -> Result<SocketAddr, Fault> {

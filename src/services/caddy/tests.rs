@@ -81,6 +81,21 @@ fn what_is_behind_the_proxy_is_reached_through_it_alone() {
 }
 
 #[test]
+fn a_port_is_closed_when_it_is_refused_and_not_when_nobody_could_ask() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    assert!(matches!(closed(&[open]), Answer::Failed(_)));
+    drop(listener);
+    assert_eq!(closed(&[open]), Answer::Passed { seen: format!("{open} refuses") });
+    // Nothing leads to a limited broadcast address over TCP.
+    let nowhere: SocketAddr = "255.255.255.255:9".parse().unwrap();
+    let Answer::Skipped { reason } = closed(&[nowhere]) else { panic!("it was asked") };
+    assert!(reason.contains("could not be asked"), "{reason}");
+    let Answer::Passed { seen } = closed(&[nowhere, open]) else { panic!("one of them refuses") };
+    assert!(seen.contains("refuses, 255.255.255.255:9 could not be asked"), "{seen}");
+}
+
+#[test]
 fn without_a_site_there_is_no_proxy() {
     let mut env = with_letsencrypt();
     env.config.tracker.http_trackers[0].use_tls_proxy = None;
