@@ -17,7 +17,7 @@ mod fakes;
 
 use std::fmt::{self, Display};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -91,6 +91,14 @@ pub fn url(scheme: &str, host: &str, port: u16, path: &str) -> String {
 pub fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     let unknown = |error: io::Error| Fault::new(format!("an address of {host}"), error.to_string());
     Ok((host, port).to_socket_addrs().map_err(unknown)?.collect())
+}
+
+/// Whether this machine would know where to send a packet; nothing is sent.
+#[must_use]
+pub fn has_route(address: SocketAddr) -> bool {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
 }
 
 /// Random bytes: transaction ids and peer ids must not be guessable by others on the network.

@@ -94,7 +94,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 pub fn urls(work: &Work) -> Result<String> {
     let (name, host) = (&work.env.name, work.env.host()?);
     let line = |endpoint: &Endpoint| {
-        format!("\n  {:<13} {}", format!("{}:", endpoint.kind), endpoint.url(&host.address))
+        format!("\n  {:<13} {}", format!("{}:", endpoint.kind), endpoint.url(endpoint.address(host)))
     };
     let urls: String = services::endpoints(&work.env.config).iter().map(line).collect();
     Ok(format!("{name} is running:{urls}\nnext: torrust-tracker-deployer test {name}"))
@@ -185,8 +185,8 @@ fn start_containers(work: &mut Work) -> Result<String> {
 /// A service may need longer than its container: what it asks on the host has to hold, too.
 fn await_services(work: &mut Work, began: Instant) -> Result<()> {
     let patience = work.options.run.timeout;
-    let checks = services::host_checks(&work.env.config);
-    let checks: Vec<_> = checks.into_iter().filter(|check| check.awaited).collect();
+    let mut checks = services::host_checks(&work.env.config);
+    checks.retain(|check| check.awaited);
     if checks.is_empty() {
         return Ok(());
     }

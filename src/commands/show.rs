@@ -66,7 +66,7 @@ pub fn run(app: &App, name: &EnvironmentName) -> super::Done {
     let services = match &env.host {
         Some(host) if env.stage >= Stage::Released => services::endpoints(&env.config)
             .iter()
-            .map(|endpoint| ShownService { kind: endpoint.kind, url: endpoint.url(&host.address) })
+            .map(|endpoint| ShownService { kind: endpoint.kind, url: endpoint.url(endpoint.address(host)) })
             .collect(),
         _ => vec![],
     };

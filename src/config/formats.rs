@@ -106,7 +106,7 @@ fn check_bind_address(text: &str) -> Verdict {
     let Ok(address) = text.parse::<SocketAddr>() else {
         return flaw(
             format!("`{text}` is no address with a port"),
-            "write IP:PORT, such as \"0.0.0.0:6969\", or \"[::]:6969\" for IPv6 and IPv4",
+            "write IP:PORT, such as \"0.0.0.0:6969\"",
         );
     };
     if address.port() == 0 {

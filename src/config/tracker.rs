@@ -129,7 +129,7 @@ pub struct Mysql {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UdpTracker {
-    /// Address and port inside the container; the host publishes the same port.
+    /// Address and port inside the container; the host publishes the same port. `0.0.0.0` and `[::]` both mean IPv4 and IPv6.
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The name that peers announce to.
@@ -143,6 +143,7 @@ pub struct UdpTracker {
 #[serde(deny_unknown_fields)]
 pub struct HttpTracker {
     /// Address and port inside the container; the host publishes the same port, unless a proxy stands in front.
+    /// `0.0.0.0` and `[::]` both mean IPv4 and IPv6.
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The name that peers announce to.
@@ -159,16 +160,17 @@ pub struct HttpTracker {
 #[serde(deny_unknown_fields)]
 pub struct HttpApi {
     /// Address and port inside the container; the host publishes the same port, unless a proxy stands in front.
+    /// `0.0.0.0` means IPv4 alone and `[::]` IPv6 alone: the API has one address.
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The token that opens the API.
     pub admin_token: Secret,
     /// The name that users type to reach the API.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether the API is behind the TLS proxy, under `domain`.
-    #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_tls_proxy: Option<bool>,
 }
 
@@ -176,15 +178,16 @@ pub struct HttpApi {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheckApi {
-    /// Address and port inside the container; on loopback it is not published.
+    /// Address and port inside the container; on loopback it is not published. `0.0.0.0` means IPv4
+    /// alone and `[::]` IPv6 alone.
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The name that users type to reach it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
     /// Whether it is behind the TLS proxy, under `domain`.
-    #[serde(deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub use_tls_proxy: Option<bool>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Reach;
 use crate::config::{Authority, Config};
 use crate::error::{Code, Error, Result};
 use crate::probe;
@@ -16,6 +17,8 @@ pub struct Endpoint {
     pub kind: &'static str,
     /// Scheme of the service itself: `udp`, `http`.
     pub scheme: &'static str,
+    /// Over which families it can be asked at the host's own addresses.
+    pub reach: Reach,
     /// The domain, when one is configured; otherwise the host's address is used.
     pub domain: Option<String>,
     /// Port of the container, and of the host where it is published.
@@ -54,6 +57,29 @@ impl Endpoint {
         }
     }
 
+    /// The host's address at which it is asked.
+    #[must_use]
+    pub fn address<'h>(&self, host: &'h Host) -> &'h str {
+        match (&host.address_v6, self.behind_proxy, self.reach) {
+            (Some(address), None, Reach::Ipv6) => address,
+            _ => &host.address,
+        }
+    }
+
+    /// Why nobody on this machine can ask it, although it may be well.
+    #[must_use]
+    pub fn out_of_reach(&self, host: &Host) -> Option<String> {
+        if self.reach != Reach::Ipv6 || self.behind_proxy.is_some() {
+            return None;
+        }
+        let Some(address) = &host.address_v6 else {
+            return Some("it listens over IPv6 alone, and the host has no such address".into());
+        };
+        let found = probe::addresses(address, self.port).unwrap_or_default();
+        let reached = found.into_iter().any(probe::has_route);
+        (!reached).then(|| format!("this machine has no IPv6 route to {address}"))
+    }
+
     /// The URL on a host of this address.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
@@ -70,7 +96,7 @@ impl Endpoint {
     pub fn asked_at(&self, config: &Config, host: &Host) -> Result<Url> {
         match self.site() {
             Some(site) => Ok(Url::of_site("https", &site.domain, &host.address, trust(config)?)),
-            None => Ok(probe::url(self.scheme, &host.address, self.port, "").into()),
+            None => Ok(probe::url(self.scheme, self.address(host), self.port, "").into()),
         }
     }
 }

@@ -167,6 +167,7 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
         opens(&called, base.join("/api/search?type=dash-db"), admin.clone()),
         refuses(&called, base.join("/api/search")),
         finds_figures(&called, base.join("/api/datasources/uid/prometheus/health"), admin),
+        reach: Reach::Everywhere,
     ])
 }
 

@@ -1,15 +1,18 @@
 //! The tracker itself: UDP and HTTP trackers, API and health check in one container.
 
+mod listener;
 pub mod load;
 pub mod meeting;
 pub mod stored;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, mysql};
+use listener::{Listener, Role, families, listeners, reachable};
+
+use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Service, mysql};
 use crate::checks::{Answer, Check};
 use crate::config::{Config, Database};
 use crate::error::Result;
@@ -70,7 +73,6 @@ fn service(env: &Environment) -> Result<Service> {
 
 fn container(env: &Environment) -> Container {
     let config = &env.config;
-    let health_port = config.tracker.health_check_api.bind_address.port();
     let mysql = config.tracker.core.database.mysql();
     Container {
         name: NAME,
@@ -81,7 +83,7 @@ fn container(env: &Environment) -> Container {
         mounts: FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false }).collect(),
         health: vec![
             "/usr/bin/http_health_check".into(),
-            format!("http://127.0.0.1:{health_port}/health_check"),
+            format!("http://{}/health_check", from_inside(config.tracker.health_check_api.bind_address)),
         ],
         stop_signal: Some("SIGINT"),
         memory: "2g",
@@ -91,6 +93,13 @@ fn container(env: &Environment) -> Container {
         sysctls: vec!["net.ipv6.bindv6only=1"],
         ..Container::default()
     }
+}
+
+/// Where something that listens is asked in its own container: each family has a loopback address of its own.
+fn from_inside(address: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(loopback, address.port())
 }
 
 /// Its own, where its ports are published, and those of the services that need it.
@@ -162,72 +171,12 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
     Templates::of(env)?.render("tracker/tracker.toml.j2", &values)
 }
 
-/// "Everywhere" means over both families: peers of either announce with the address that they have.
-fn families(address: SocketAddr) -> Vec<SocketAddr> {
-    let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-    if address.ip().is_unspecified() {
-        everywhere.map(|ip| SocketAddr::new(ip, address.port())).to_vec()
-    } else {
-        vec![address]
-    }
-}
-
-/// Something that the tracker listens on.
-#[derive(Clone)]
-struct Listener {
-    kind: &'static str,
-    address: SocketAddr,
-    protocol: Protocol,
-    domain: Option<String>,
-    /// Whether the TLS proxy stands in front.
-    tls: bool,
-}
-
-/// What the tracker listens on, in the order of the configuration.
-fn listeners(config: &Config) -> Vec<Listener> {
-    let tracker = &config.tracker;
-    let tcp = |kind, address, domain: &Option<String>, tls| Listener {
-        kind,
-        address,
-        protocol: Protocol::Tcp,
-        domain: domain.clone(),
-        tls: tls == Some(true),
-    };
-    let udp = tracker.udp_trackers.iter().map(|udp| Listener {
-        protocol: Protocol::Udp,
-        ..tcp("UDP tracker", udp.bind_address, &udp.domain, None)
-    });
-    let http = tracker.http_trackers.iter();
-    let http = http.map(|http| tcp("HTTP tracker", http.bind_address, &http.domain, http.use_tls_proxy));
-    let (api, health) = (&tracker.http_api, &tracker.health_check_api);
-    udp.chain(http)
-        .chain([
-            tcp("API", api.bind_address, &api.domain, api.use_tls_proxy),
-            tcp("Health check", health.bind_address, &health.domain, health.use_tls_proxy),
-        ])
-        .collect()
-}
-
-/// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts
-/// no UDP tracker.
-fn reachable(config: &Config) -> impl Iterator<Item = Listener> {
-    let private = config.tracker.core.private;
-    listeners(config)
-        .into_iter()
-        .filter(|listener| !listener.address.ip().is_loopback())
-        .filter(move |listener| !private || listener.protocol == Protocol::Tcp)
-}
-
 /// The ports that are published.
 fn ports(config: &Config) -> Vec<Port> {
-    let port = |Listener { kind, address, protocol, .. }: Listener| Port {
-        number: address.port(),
-        protocol,
-        reach: match address.ip() {
-            _ if kind.ends_with("tracker") => Reach::Everywhere,
-            IpAddr::V4(_) => Reach::Ipv4,
-            IpAddr::V6(_) => Reach::Ipv6,
-        },
+    let port = |listener: Listener| Port {
+        number: listener.address.port(),
+        protocol: listener.role.protocol(),
+        reach: listener.reach(),
     };
     reachable(config).filter(|listener| !listener.tls).map(port).collect()
 }
@@ -239,15 +188,12 @@ fn endpoints(config: &Config) -> Vec<Endpoint> {
 
 fn endpoint(listener: Listener) -> Endpoint {
     Endpoint {
-        kind: listener.kind,
-        scheme: if listener.protocol == Protocol::Udp { "udp" } else { "http" },
+        kind: listener.role.called(),
+        scheme: listener.role.scheme(),
+        reach: listener.reach(),
         domain: listener.domain,
         port: listener.address.port(),
-        path: match listener.kind {
-            "API" => "/api",
-            "Health check" => "/health_check",
-            _ => "/announce",
-        },
+        path: listener.role.path(),
         behind_proxy: listener.tls.then_some(NAME),
     }
 }
@@ -281,25 +227,30 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     let token = config.tracker.http_api.admin_token.resolve()?;
     let mut checks = vec![];
     for listener in listeners(config) {
-        let (kind, port) = (listener.kind, listener.address.port());
+        let (role, port) = (listener.role, listener.address.port());
         if listener.address.ip().is_loopback() {
-            checks.push(Check::skipped(format!("{kind} {port}"), "it listens inside its container only"));
+            let name = format!("{} {port}", role.called());
+            checks.push(Check::skipped(name, "it listens inside its container only"));
             continue;
         }
-        if kind == "UDP tracker" {
+        if role == Role::Udp {
             checks.extend(udp_checks(config, host, port));
             continue;
         }
         let endpoint = endpoint(listener);
-        let base = endpoint.asked_at(config, host)?;
         let called = endpoint.called();
-        match kind {
-            "HTTP tracker" => {
+        if let Some(why) = endpoint.out_of_reach(host) {
+            checks.push(Check::skipped(called, &why));
+            continue;
+        }
+        let base = endpoint.asked_at(config, host)?;
+        match role {
+            Role::Api => checks.extend(api(&called, &base, token.expose())),
+            Role::Health => checks.push(health("health-check API", base.join("/health_check"))),
+            _ => {
                 let announce = if config.tracker.core.private { http_refusal } else { http_announce };
                 checks.extend([announce(&called, &base), health(&called, base.join("/health_check"))]);
             }
-            "API" => checks.extend(api(&called, &base, token.expose())),
-            _ => checks.push(health("health-check API", base.join("/health_check"))),
         }
     }
     Ok(checks)
@@ -325,8 +276,8 @@ fn udp(port: u16, host: String, family: &'static str) -> Check {
             Ok(None) => return Answer::Skipped { reason: format!("{host} has no {family} address") },
             Err(fault) => return Answer::Failed(fault),
         };
-        if address.is_ipv6() && !has_route(address) {
-            return Answer::Skipped { reason: format!("this machine has no IPv6 route to {host}") };
+        if !probe::has_route(address) {
+            return Answer::Skipped { reason: format!("this machine has no {family} route to {host}") };
         }
         let visited = Client::connect(address, deadline).and_then(|client| visit(&client, deadline));
         visited.into()
@@ -386,11 +337,6 @@ fn api(called: &str, base: &Url, token: &str) -> [Check; 3] {
             Ok(format!("{none}; {wrong}"))
         }),
     ]
-}
-
-/// Whether this machine would know where to send a packet; nothing is sent.
-fn has_route(address: SocketAddr) -> bool {
-    UdpSocket::bind("[::]:0").and_then(|socket| socket.connect(address)).is_ok()
 }
 
 #[cfg(test)]

@@ -73,12 +73,16 @@ fn a_private_tracker_takes_only_peers_with_a_key() {
     let host = Host::configured(&desk);
     let mut config = desk.config();
     config["tracker"]["core"]["private"] = json!(true);
+    // Over IPv6 alone: healthy in its container, and asked from here where it listens.
+    config["tracker"]["health_check_api"] = json!({ "bind_address": "[::]:1313" });
     desk.create(&config);
     desk.register(&host);
     desk.deploy();
     let report = desk.test();
     assert_checks(&report, "UDP tracker 6969", "skipped", 1);
     assert_checks(&report, "HTTP tracker 7070: refuses an announce without a key", "passed", 1);
+    assert_checks(&report, "health-check API: health", "passed", 1);
+    assert!(TcpStream::connect((host.address.as_str(), 1313)).is_err(), "it answers over IPv4, too");
 
     let announce = |key: &str| {
         let peer = "info_hash=%3B%24U%04%CF%5F%11%BB%DB%E1%20%1C%EAjk%F4Z%EE%1B%C0&peer_id=-qB00000000000000001&port=9&uploaded=0&downloaded=0&left=0";

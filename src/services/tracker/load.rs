@@ -51,8 +51,8 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
     };
     let path = key.as_ref().map_or("/announce".into(), |key| format!("/announce/{}", key.word()));
     let mut targets = vec![];
-    for listener in reachable(config).filter(|listener| listener.kind.ends_with("tracker")) {
-        let (protocol, port) = (listener.protocol, listener.address.port());
+    for listener in reachable(config).filter(|listener| listener.role.is_tracker()) {
+        let (protocol, port) = (listener.role.protocol(), listener.address.port());
         let place = endpoint(listener);
         let way = match protocol {
             Protocol::Udp => families(host, port).first().copied().map(Way::Udp),

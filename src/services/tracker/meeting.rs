@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use super::{PEER_PORT, endpoint, has_route, reachable};
+use super::listener::{Role, reachable};
+use super::{PEER_PORT, endpoint};
 use crate::checks::{Answer, Check};
 use crate::config::Config;
 use crate::error::Result;
@@ -11,7 +12,6 @@ use crate::probe::http::{HttpTracker, Record, Url};
 use crate::probe::swarm::{Announce, Announced, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
-use crate::services::Protocol;
 use crate::store::Host;
 
 /// A key that could not be removed is of no use after this.
@@ -31,7 +31,9 @@ pub struct Api {
 /// # Errors
 /// The token has no value.
 pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
-    let Some(listener) = reachable(config).find(|listener| listener.kind == "API") else { return Ok(None) };
+    let Some(listener) = reachable(config).find(|listener| listener.role == Role::Api) else {
+        return Ok(None);
+    };
     let token = config.tracker.http_api.admin_token.resolve()?.expose().to_owned();
     Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
 }
@@ -41,16 +43,16 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
     let private = config.tracker.core.private;
     let api = api(config, host)?;
     let mut checks = vec![];
-    for listener in reachable(config).filter(|listener| listener.kind.ends_with("tracker")) {
+    for listener in reachable(config).filter(|listener| listener.role.is_tracker()) {
         for address in families(host, listener.address.port()) {
             let there = Host { address: address.ip().to_string(), ..host.clone() };
             let place = endpoint(listener.clone());
             let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
             let name = format!("{} over {family}: two peers find each other", place.called());
             let meeting = Meeting { address, seen_as };
-            if address.is_ipv6() && !has_route(address) {
+            if address.is_ipv6() && !probe::has_route(address) {
                 checks.push(Check::skipped(name, &format!("this machine has no IPv6 route to {address}")));
-            } else if listener.protocol == Protocol::Udp {
+            } else if listener.role == Role::Udp {
                 checks.push(meeting.over_udp(name));
             } else if !private {
                 checks.push(

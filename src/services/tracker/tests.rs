@@ -3,6 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::bundle::Bundle;
 use crate::config::{self, HttpTracker as ConfiguredHttp, ProviderKind, Secret, UdpTracker};
+use crate::services::{Protocol, Reach};
 use crate::store::Choices;
 
 /// The short form's environment, with a token that is the same in every run.
@@ -58,6 +59,41 @@ fn what_listens_on_loopback_is_neither_published_nor_shown() {
     assert!(endpoints(&env.config).iter().all(|endpoint| endpoint.port != 6767));
     let ports: Vec<u16> = super::ports(&environment().config).iter().map(|port| port.number).collect();
     assert_eq!(ports, [6969, 7070, 1212], "the health check listens on loopback");
+}
+
+fn host(address_v6: Option<&str>) -> Host {
+    let host =
+        json!({ "origin": "registered", "address": "127.0.0.1", "address_v6": address_v6, "port": 22 });
+    serde_json::from_value(host).unwrap()
+}
+
+#[test]
+fn the_health_check_is_asked_over_the_family_that_it_listens_on() {
+    let mut env = environment();
+    for (address, asked) in [
+        ("127.0.0.1:1313", "http://127.0.0.1:1313/health_check"),
+        ("0.0.0.0:1313", "http://127.0.0.1:1313/health_check"),
+        ("[::1]:1313", "http://[::1]:1313/health_check"),
+        ("[::]:1414", "http://[::1]:1414/health_check"),
+    ] {
+        env.config.tracker.health_check_api.bind_address = address.parse().unwrap();
+        assert_eq!(container(&env).health[1], asked, "{address}");
+    }
+}
+
+#[test]
+fn what_listens_over_ipv6_alone_is_asked_there_alone() {
+    let mut env = environment();
+    let api = |env: &Environment| endpoints(&env.config).into_iter().find(|one| one.kind == "API").unwrap();
+    let host = host(Some("::1"));
+    assert_eq!(api(&env).address(&host), "127.0.0.1");
+    env.config.tracker.http_api.bind_address = "[::]:1212".parse().unwrap();
+    assert_eq!(api(&env).address(&host), "::1");
+    assert_eq!(api(&env).out_of_reach(&host), None);
+    let names: Vec<_> =
+        checks(&env.config, &self::host(None)).unwrap().into_iter().map(|check| check.name).collect();
+    assert_eq!(names.iter().filter(|name| name.starts_with("API")).collect::<Vec<_>>(), ["API 1212"]);
+    assert!(api(&env).out_of_reach(&self::host(None)).unwrap().contains("IPv6 alone"));
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! What the tracker listens for, and where.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::Config;
+use crate::services::{Protocol, Reach};
+
+/// "Everywhere" means over both families: peers of either announce with the address that they have.
+pub(super) fn families(address: SocketAddr) -> Vec<SocketAddr> {
+    let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    if address.ip().is_unspecified() {
+        everywhere.map(|ip| SocketAddr::new(ip, address.port())).to_vec()
+    } else {
+        vec![address]
+    }
+}
+
+/// What the tracker can listen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Udp,
+    Http,
+    Api,
+    Health,
+}
+
+impl Role {
+    pub(super) fn called(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP tracker",
+            Self::Http => "HTTP tracker",
+            Self::Api => "API",
+            Self::Health => "Health check",
+        }
+    }
+
+    /// Whether peers announce there.
+    pub(super) fn is_tracker(self) -> bool {
+        matches!(self, Self::Udp | Self::Http)
+    }
+
+    pub(super) fn protocol(self) -> Protocol {
+        if self == Self::Udp { Protocol::Udp } else { Protocol::Tcp }
+    }
+
+    pub(super) fn scheme(self) -> &'static str {
+        if self == Self::Udp { "udp" } else { "http" }
+    }
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Udp | Self::Http => "/announce",
+            Self::Api => "/api",
+            Self::Health => "/health_check",
+        }
+    }
+}
+
+/// Something that the tracker listens on.
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub(super) role: Role,
+    pub(super) address: SocketAddr,
+    pub(super) domain: Option<String>,
+    /// Whether the TLS proxy stands in front.
+    pub(super) tls: bool,
+}
+
+impl Listener {
+    /// Trackers listen over both families (see [`families`]); of the others the tracker's configuration has one each.
+    pub(super) fn reach(&self) -> Reach {
+        match (self.role, self.address.ip()) {
+            (Role::Udp | Role::Http, _) => Reach::Everywhere,
+            (_, IpAddr::V4(_)) => Reach::Ipv4,
+            (_, IpAddr::V6(_)) => Reach::Ipv6,
+        }
+    }
+}
+
+/// What the tracker listens on, in the order of the configuration.
+pub(super) fn listeners(config: &Config) -> Vec<Listener> {
+    let tracker = &config.tracker;
+    let listener = |role, address, domain: &Option<String>, tls| Listener {
+        role,
+        address,
+        domain: domain.clone(),
+        tls: tls == Some(true),
+    };
+    let udp = tracker.udp_trackers.iter();
+    let udp = udp.map(|udp| listener(Role::Udp, udp.bind_address, &udp.domain, None));
+    let http = tracker.http_trackers.iter();
+    let http = http.map(|http| listener(Role::Http, http.bind_address, &http.domain, http.use_tls_proxy));
+    let (api, health) = (&tracker.http_api, &tracker.health_check_api);
+    udp.chain(http)
+        .chain([
+            listener(Role::Api, api.bind_address, &api.domain, api.use_tls_proxy),
+            listener(Role::Health, health.bind_address, &health.domain, health.use_tls_proxy),
+        ])
+        .collect()
+}
+
+/// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts
+/// no UDP tracker.
+pub(super) fn reachable(config: &Config) -> impl Iterator<Item = Listener> {
+    let private = config.tracker.core.private;
+    listeners(config)
+        .into_iter()
+        .filter(|listener| !listener.address.ip().is_loopback())
+        .filter(move |listener| !private || listener.role != Role::Udp)
+}
