@@ -74,8 +74,10 @@ pub struct Container {
     pub sees_host: bool,
 }
 
-/// The networks of the stack, each with what it is for. A container is on those that it needs, and sees nobody else.
-pub const NETWORKS: &[&str] = &["tracker", "database", "metrics", "visualization", "proxy"];
+/// The networks of the stack. A container is on those that it needs, and sees nobody else. What is behind the TLS proxy
+/// shares a network with the proxy alone: a neighbour there could pass for it, and name any client's address.
+pub const NETWORKS: &[&str] =
+    &["tracker", "database", "metrics", "visualization", "proxy-tracker", "proxy-grafana"];
 
 /// Networks that nothing leads out of. Their containers talk to each other over IPv4 alone: where Docker makes no rules for
 /// IPv6, the host's firewall drops it between two containers, and who tries it first loses seconds.
@@ -242,6 +244,16 @@ pub fn sites(config: &Config) -> Vec<Site> {
 /// # Errors
 /// A secret has no value.
 pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
+/// The networks over which the proxy reaches what it serves.
+fn proxy_networks(config: &Config) -> Vec<&'static str> {
+    let sites = sites(config);
+    let served = |network: &&str| {
+        let container = network.strip_prefix("proxy-");
+        container.is_some_and(|container| sites.iter().any(|site| site.container == container))
+    };
+    NETWORKS.iter().copied().filter(served).collect()
+}
+
     let checks: Result<Vec<_>> = wanted(config).map(|kind| (kind.checks)(config, host)).collect();
     Ok(checks?.into_iter().flatten().collect())
 }

@@ -93,7 +93,7 @@ fn container(env: &Environment) -> Container {
         name: NAME,
         image: env.config.images.caddy.clone(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
-        networks: vec!["proxy"],
+        networks: super::proxy_networks(&env.config),
         ports: PORTS.to_vec(),
         mounts: FOLDERS.iter().map(mount).collect(),
         health: ["wget", "-q", "-O", "/dev/null", &format!("http://127.0.0.1:{HEALTH_PORT}/")]

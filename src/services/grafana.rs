@@ -73,7 +73,7 @@ fn service(env: &Environment) -> Result<Service> {
 
 fn container(env: &Environment) -> Container {
     let mut networks = vec!["visualization"];
-    networks.extend(proxied(&env.config).then_some("proxy"));
+    networks.extend(proxied(&env.config).then_some("proxy-grafana"));
     // Of curl and wget each is missing in one variant of the image or another; bash starts Grafana in all of them.
     let health = "exec 3<>/dev/tcp/127.0.0.1/3000 && printf 'GET /api/health HTTP/1.0\\r\\n\\r\\n' >&3 && \
                   grep -q '\"database\": *\"ok\"' <&3";

@@ -108,7 +108,7 @@ fn networks(config: &Config) -> Vec<&'static str> {
         ("tracker", true),
         ("database", config.tracker.core.database.mysql().is_some()),
         ("metrics", config.prometheus.is_some()),
-        ("proxy", reachable(config).any(|listener| listener.tls)),
+        ("proxy-tracker", reachable(config).any(|listener| listener.tls)),
     ];
     needed.into_iter().filter(|(_, needed)| *needed).map(|(network, _)| network).collect()
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::bundle::Bundle;
-use crate::config::{self, ProviderKind};
+use crate::config::{self, Prometheus, ProviderKind};
 use crate::services::{endpoints, published, sites};
 use crate::store::Choices;
 
@@ -78,6 +78,29 @@ fn what_is_behind_the_proxy_is_reached_through_it_alone() {
     let ports: Vec<_> = published(&config).iter().map(|port| (port.number, port.protocol)).collect();
     let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
     assert_eq!(ports, [(6969, udp), (80, tcp), (443, tcp), (443, udp)]);
+}
+
+#[test]
+fn each_service_shares_a_network_with_the_proxy_alone() {
+    let mut env = with_letsencrypt();
+    assert_eq!(container(&env).networks, ["proxy-tracker"]);
+    env.config.prometheus = Some(Prometheus { scrape_interval_in_secs: 30 });
+    env.config.grafana = serde_json::from_value(json!({
+        "admin_user": "admin", "admin_password": "Zk9sLw7RbNcYdvE4", "domain": "Grafana.Example.org", "use_tls_proxy": true,
+    }))
+    .unwrap();
+    let bundle = Bundle::of(&env).unwrap();
+    let on = |network| {
+        bundle
+            .containers()
+            .filter(|one| one.networks.contains(&network))
+            .map(|one| one.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(on("proxy-tracker"), ["tracker", "caddy"]);
+    assert_eq!(on("proxy-grafana"), ["grafana", "caddy"]);
+    // A domain has small letters wherever it was written with capitals.
+    assert_eq!(sites(&env.config).last().unwrap().domain, "grafana.example.org");
 }
 
 #[test]

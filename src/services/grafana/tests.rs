@@ -75,7 +75,7 @@ fn what_is_behind_the_proxy_is_not_published() {
     assert_eq!(ports(&environment().config).len(), 1);
     let env = with_domain(true);
     assert_eq!(ports(&env.config), []);
-    assert_eq!(container(&env).networks, ["visualization", "proxy"]);
+    assert_eq!(container(&env).networks, ["visualization", "proxy-grafana"]);
     assert_eq!(variable(&env, "GF_SERVER_ROOT_URL").unwrap(), "https://grafana.example.org/");
     assert_eq!(variable(&env, "GF_SECURITY_COOKIE_SECURE").unwrap(), "true");
 }
