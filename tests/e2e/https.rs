@@ -78,6 +78,9 @@ fn with_its_own_authority_and_the_clients_real_addresses() {
     );
     let v6 = "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}";
     let v6 = lab::docker(&["inspect", "--format", v6, &host.name]);
+    // The same over HTTP/3.
+    let answer = lab::run("lab/http3.sh", &[&host.address, DOMAINS[0], "/health_check", &root]);
+    assert!(answer.starts_with("200\n") && answer.contains("Ok"), "{answer}");
     announce(&host.address, &root, 1);
     announce(&format!("[{v6}]"), &root, 2);
     let peers = announce(&host.address, &root, 3);
