@@ -127,7 +127,9 @@ pub struct Https {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::authority")]
     pub ca: Option<Authority>,
-    /// The root certificate (a PEM file) of the ACME directory that `ca` names.
+    /// Root certificates (a PEM file) of the authority that `ca` names by the address of its ACME directory, used for two
+    /// things: the proxy trusts them when it talks to the directory over TLS, and this program when it checks the
+    /// certificates that were issued. An authority with a root for each needs both in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::optional_path")]
     pub ca_root: Option<PathBuf>,
