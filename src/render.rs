@@ -1,14 +1,16 @@
 //! `templates/` to files: `*.j2` is rendered, the rest is copied. The templates are part of the program;
 //! a user's own copy of one, in the folder given with `create NAME --template`, takes its place.
 
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use crate::error::{Code, Error, Result};
 use crate::store;
@@ -181,6 +183,7 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_syntax(block_lines());
+    environment.add_filter("json", json);
     environment.set_formatter(|out, state, value| match value.kind() {
         ValueKind::None => {
             Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "a value is none"))
@@ -190,6 +193,32 @@ fn environment() -> Environment<'static> {
         _ => minijinja::escape_formatter(out, state, value),
     });
     environment
+}
+
+/// The library's own `tojson` also escapes for HTML, which nobody reads these files as.
+fn json(value: &Value) -> Result<String, minijinja::Error> {
+    let unfit =
+        |error| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, "no JSON").with_source(error);
+    let mut bytes = vec![];
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, OneLine)).map_err(unfit)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// On one line, with spaces where a person would make them: these files are read by people, and as YAML.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
 }
 
 /// A line with nothing but a block tag leaves no trace, and a file keeps its last line break.
@@ -220,4 +249,16 @@ pub fn write(folder: &Path, files: &[File]) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_as_it_is_read_and_not_for_html() {
+        let values = serde_json::json!({ "it": ["3<>/dev/tcp", "'&\"é", { "a": 1, "b": [true] }] });
+        let rendered = environment().render_str("{{ it|json }}", minijinja::value::Serde(values));
+        assert_eq!(rendered.unwrap(), r#"["3<>/dev/tcp", "'&\"é", {"a": 1, "b": [true]}]"#);
+    }
 }
