@@ -48,7 +48,9 @@ pub struct Container {
     pub image: String,
     /// The numeric user and group that it runs as; the image's own when nothing is said.
     pub user: Option<String>,
-    /// What it is told to run; the image's own when empty.
+    /// The program that it starts with; the image's own when empty.
+    pub entrypoint: Vec<&'static str>,
+    /// What that is told to run; the image's own when empty.
     pub command: Vec<String>,
     /// The networks that it is on, of those in [`NETWORKS`].
     pub networks: Vec<&'static str>,

@@ -1,4 +1,7 @@
-"""A lab stand-in for Grafana's server: it reads the provisioned files, checks them, and answers some of Grafana's API.
+#!/usr/bin/python3
+"""A lab stand-in for Grafana's program: `grafana server`, and of `grafana cli` the command that sets the administrator's password.
+
+The server reads the provisioned files, checks them, and answers some of Grafana's API.
 
 It has no dashboards to look at. Broken files, which the real one would only log, end it: a test must see them.
 """
@@ -18,16 +21,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import yaml
 
+import store
+from store import setting
+
 PROVISIONING = os.environ["GF_PATHS_PROVISIONING"]
 VERSION = "lab stand-in"
 
 
 class Broken(Exception):
     """A provisioned file that Grafana could not use."""
-
-
-def setting(name, default):
-    return os.environ.get(name, default)
 
 
 def need(found, path, what):
@@ -130,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/login":
             try:
                 given = json.loads(body)
-                known = same(given.get("user"), ADMIN[0]) and same(given.get("password"), ADMIN[1])
+                known = is_admin(given.get("user"), given.get("password"))
             except (ValueError, AttributeError):
                 return self.answer(400, {"message": "bad login data"})
             return self.answer(*((200, {"message": "Logged in"}) if known else (401, {"message": "Invalid username or password"})))
@@ -144,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
             user, _, password = base64.b64decode(encoded).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        return kind == "Basic" and same(user, ADMIN[0]) and same(password, ADMIN[1])
+        return kind == "Basic" and is_admin(user, password)
 
     def answer(self, status, document):
         body = json.dumps(document).encode()
@@ -153,6 +155,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def is_admin(user, password):
+    admin = store.read()
+    return same(user, admin["user"]) and same(password, admin["password"])
 
 
 def same(given, wanted):
@@ -174,15 +181,14 @@ class Server(ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
-ADMIN = (setting("GF_SECURITY_ADMIN_USER", "admin"), setting("GF_SECURITY_ADMIN_PASSWORD", "admin"))
+if sys.argv[1:2] == ["cli"]:
+    sys.exit(store.command(sys.argv[2:]))
 SIGN_UP = setting("GF_USERS_ALLOW_SIGN_UP", "false") == "true"
 ANONYMOUS = setting("GF_AUTH_ANONYMOUS_ENABLED", "false") == "true"
 try:
     SOURCES = read_datasources()
     BOARDS = read_dashboards(SOURCES)
-    # The real one keeps its database there.
-    with open(os.path.join(os.environ["GF_PATHS_DATA"], "grafana.db"), "ab"):
-        pass
+    store.begin()
 except (Broken, OSError) as error:
     sys.exit(f"Grafana ({VERSION}): {error}")
 print(f"Grafana ({VERSION}): {len(SOURCES)} data sources, {len(BOARDS)} dashboards", flush=True)

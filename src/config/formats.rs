@@ -49,13 +49,13 @@ schemas! {
     authority: "certificate-authority" or "null", { "examples": ["letsencrypt", "internal", "https://acme.example.com/directory"] };
     instance_name: "instance-name" or "null", { "pattern": "^[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?$", "maxLength": 63 };
     username: "user-name", { "pattern": "^[a-z_][a-z0-9_-]*$", "maxLength": 32 };
+    grafana_user: "grafana-user", { "minLength": 1 };
     sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 255 };
     mysql_host: "mysql-host", { "const": "mysql" };
     mysql_database: "mysql-database", { "minLength": 1, "maxLength": 64 };
     mysql_user: "mysql-user", { "minLength": 1, "maxLength": 32 };
 }
 
-/// Checks a text against its format; a format without a rule of its own takes every text.
 /// DNS knows no capitals, and who compares a domain with what came by the network, such as the TLS proxy, has small letters.
 ///
 /// # Errors
@@ -65,6 +65,7 @@ pub(super) fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
     Ok(text.map(|text| text.to_ascii_lowercase()))
 }
 
+/// Checks a text against its format; a format without a rule of its own takes every text.
 pub fn check(format: &str, text: &str) -> Verdict {
     match format {
         "environment-name" => name::check(text),
@@ -78,6 +79,7 @@ pub fn check(format: &str, text: &str) -> Verdict {
         "certificate-authority" => check_authority(text),
         "instance-name" => check_instance_name(text),
         "user-name" => check_username(text),
+        "grafana-user" => check_grafana_user(text),
         "file-name" => check_file_name(text),
         "mysql-host" => check_mysql_host(text),
         "mysql-database" => check_mysql_database(text),
@@ -257,6 +259,18 @@ fn check_username(text: &str) -> Verdict {
     flaw(
         format!("`{text}` is no Linux user name"),
         "use 1 to 32 of a-z, 0-9, _ and -, starting with a letter or _",
+    )
+}
+
+/// Grafana reads `$` as the start of a variable, and a login by HTTP ends the name at the first colon.
+fn check_grafana_user(text: &str) -> Verdict {
+    let stray = |c: char| c.is_control() || "$:".contains(c);
+    if text.trim() == text && !text.contains(stray) {
+        return Ok(());
+    }
+    flaw(
+        format!("Grafana cannot let `{text}` in"),
+        "use a name without `$` and `:`, and without a space at either end, such as admin",
     )
 }
 

@@ -98,10 +98,10 @@ pub struct Prometheus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grafana {
-    /// The administrator's name.
-    #[schemars(length(min = 1))]
+    /// The administrator's name; Grafana takes it at its first start alone.
+    #[schemars(schema_with = "formats::grafana_user")]
     pub admin_user: String,
-    /// The administrator's password.
+    /// The administrator's password, also when it was changed in Grafana: each start of Grafana puts this one in place.
     pub admin_password: Secret,
     /// The name that users type to reach the dashboards.
     #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]

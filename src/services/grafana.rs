@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, prometheus};
 use crate::checks::Check;
 use crate::config::{Config, Grafana};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::probe::http::{self, Url};
 use crate::probe::{self, Fault};
 use crate::render::Templates;
@@ -31,6 +31,8 @@ const PORT: u16 = 3000;
 /// The user that the image runs as.
 const USER_ID: u32 = 472;
 const DATA: &str = "storage/grafana/data";
+const ETC: &str = "storage/grafana/etc";
+const ETC_INSIDE: &str = "/etc/torrust/grafana";
 const PROVISIONING: &str = "storage/grafana/provisioning";
 /// Folders of files that the container reads; named each, so that their permissions are ours.
 const PROVISIONING_FOLDERS: [&str; 4] = [
@@ -42,7 +44,10 @@ const PROVISIONING_FOLDERS: [&str; 4] = [
 /// The dashboard of the host's own figures.
 const HOST_DASHBOARD: &str = "/host.json";
 /// Nobody gets in without the administrator's leave, and nothing is fetched from, or told to, anybody else.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 14] = [
+    // Grafana replaces `${...}` in a value, but not in the file that a value names.
+    ("GF_SECURITY_ADMIN_PASSWORD", "$__file{/etc/torrust/grafana/admin_password}"),
+    ("GF_SECURITY_SECRET_KEY", "$__file{/var/lib/grafana/secret_key}"),
     ("GF_USERS_ALLOW_SIGN_UP", "false"),
     ("GF_AUTH_ANONYMOUS_ENABLED", "false"),
     ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
@@ -59,14 +64,16 @@ const SETTINGS: [(&str, &str); 12] = [
 
 fn service(env: &Environment) -> Result<Service> {
     let folder = |path, mode| Folder { path, mode, owner: USER_ID };
-    let mut folders = vec![folder(DATA, "0750")];
+    let mut folders = vec![folder(DATA, "0750"), folder(ETC, "0750")];
     folders.extend(PROVISIONING_FOLDERS.map(|path| folder(path, "0750")));
-    let env_variables = env.config.grafana.as_ref().map(variables).transpose()?;
+    let Some(grafana) = &env.config.grafana else { return Ok(Service::default()) };
+    let mut files = rendered(env)?;
+    files.push(file("etc/admin_password", "0600", password(grafana)?.into_bytes()));
     Ok(Service {
         container: Some(container(env)),
         folders,
-        files: provisioning(env)?,
-        env: env_variables.unwrap_or_default(),
+        files,
+        env: variables(grafana),
         ..Service::default()
     })
 }
@@ -81,9 +88,11 @@ fn container(env: &Environment) -> Container {
         name: KIND.name,
         image: env.config.images.grafana.clone(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
+        entrypoint: vec!["sh", "/etc/torrust/grafana/start.sh"],
         networks,
         ports: ports(&env.config),
         mounts: vec![
+            Mount { host: ETC, container: ETC_INSIDE, read_only: true },
             Mount { host: PROVISIONING, container: "/etc/grafana/provisioning", read_only: true },
             Mount { host: DATA, container: "/var/lib/grafana", read_only: false },
         ],
@@ -94,12 +103,8 @@ fn container(env: &Environment) -> Container {
     }
 }
 
-fn variables(grafana: &Grafana) -> Result<Vec<(String, String)>> {
-    let password = grafana.admin_password.resolve()?;
-    let mut all = vec![
-        ("GF_SECURITY_ADMIN_USER".to_owned(), grafana.admin_user.clone()),
-        ("GF_SECURITY_ADMIN_PASSWORD".to_owned(), password.expose().to_owned()),
-    ];
+fn variables(grafana: &Grafana) -> Vec<(String, String)> {
+    let mut all = vec![("GF_SECURITY_ADMIN_USER".to_owned(), grafana.admin_user.clone())];
     all.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     if let Some(domain) = &grafana.domain {
         let tls = is_proxied(grafana);
@@ -107,10 +112,27 @@ fn variables(grafana: &Grafana) -> Result<Vec<(String, String)>> {
         all.push(("GF_SERVER_ROOT_URL".to_owned(), root));
         all.push(("GF_SECURITY_COOKIE_SECURE".to_owned(), tls.to_string()));
     }
-    Ok(all)
+    all
 }
 
-fn provisioning(env: &Environment) -> Result<Vec<HostFile>> {
+/// The administrator's password, where Grafana takes it as it is.
+fn password(grafana: &Grafana) -> Result<String> {
+    let password = grafana.admin_password.resolve()?;
+    let password = password.expose();
+    if password.trim() == password && password.chars().count() >= 4 {
+        return Ok(password.to_owned());
+    }
+    Err(Error::new(Code::ConfigInvalid, "Grafana does not take the administrator's password")
+        .why("it has to have four characters at least, without a space at either end")
+        .help("choose another grafana.admin_password"))
+}
+
+fn file(name: &str, mode: &'static str, bytes: Vec<u8>) -> HostFile {
+    HostFile { path: format!("storage/grafana/{name}"), mode, owner: USER_ID, bytes }
+}
+
+/// How it starts, and what is provisioned.
+fn rendered(env: &Environment) -> Result<Vec<HostFile>> {
     let values = json!({
         "prometheus": format!("{}:{}", prometheus::KIND.name, prometheus::PORT),
         "interval": env.config.prometheus.as_ref().map(|prometheus| prometheus.scrape_interval_in_secs),
@@ -118,13 +140,11 @@ fn provisioning(env: &Environment) -> Result<Vec<HostFile>> {
     let rendered = Templates::of(env)?.folder("grafana", &values)?;
     let wanted =
         rendered.into_iter().filter(|file| env.choices.monitoring || !file.path.ends_with(HOST_DASHBOARD));
-    let file = |file: crate::render::File| HostFile {
-        path: format!("storage/grafana/{}", file.path),
-        mode: "0640",
-        owner: USER_ID,
-        bytes: file.bytes,
+    let placed = |made: crate::render::File| match made.path.as_str() {
+        "start.sh" => file("etc/start.sh", "0640", made.bytes),
+        path => file(path, "0640", made.bytes),
     };
-    Ok(wanted.map(file).collect())
+    Ok(wanted.map(placed).collect())
 }
 
 fn proxied(config: &Config) -> bool {
@@ -147,6 +167,7 @@ fn endpoints(config: &Config) -> Vec<Endpoint> {
     let endpoint = |grafana: &Grafana| Endpoint {
         kind: "Grafana",
         scheme: "http",
+        reach: Reach::Everywhere,
         domain: grafana.domain.clone(),
         port: PORT,
         path: "/",
@@ -167,7 +188,6 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
         opens(&called, base.join("/api/search?type=dash-db"), admin.clone()),
         refuses(&called, base.join("/api/search")),
         finds_figures(&called, base.join("/api/datasources/uid/prometheus/health"), admin),
-        reach: Reach::Everywhere,
     ])
 }
 
@@ -191,8 +211,8 @@ fn opens(called: &str, url: Url, admin: String) -> Check {
     Check::new(format!("{called}: the administrator's login, dashboards"), move |deadline| {
         let answer = http::get(&url, &[("Authorization", &admin)], deadline)?;
         if answer.status == 401 {
-            let expected = "the configured administrator to be let in; Grafana takes the password at its first start alone, later: \
-                            docker compose exec grafana grafana cli admin reset-admin-password NEW";
+            let expected = "the configured administrator to be let in; a changed password takes effect when Grafana starts, \
+                            a changed name never does: rename the user in Grafana, or take the old name back";
             return Err(Fault::new(expected, answer.brief()));
         }
         let boards = answer.json().filter(|_| answer.status == 200);

@@ -1,5 +1,6 @@
 //! Prometheus and Grafana over a tracker with Prometheus output, and over one without.
 
+use std::fs;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ fn figures_reach_the_dashboards_and_nobody_else() {
     assert_eq!(targets(&desk)["seen"], "host up, tracker_metrics up, tracker_stats up");
     nobody_else_reads_them(&host);
 
+    another_password(&desk, &host);
+
     let queries = queries(&host);
     assert!(queries.len() > 30, "{queries:?}");
     eventually("every query has an answer", || unanswered(&host, &queries).is_empty());
@@ -84,6 +87,21 @@ fn figures_reach_the_dashboards_and_nobody_else() {
         seen.contains("lab/tracker:3.0.0 has no Prometheus output, which newer builds have: /api/v1/metrics answers HTTP 404"),
         "{seen}"
     );
+}
+
+/// Grafana, which takes a password at its first start alone, gets each that is configured, and keeps its data.
+fn another_password(desk: &Desk, host: &Host) {
+    let key = "sha256sum /opt/torrust/storage/grafana/data/secret_key";
+    let before = host.exec(key);
+    let mut stored = desk.stored();
+    stored["config"]["grafana"]["admin_password"] = json!("n$w ${HOME} $__env{HOME} 'pass\"word");
+    stored["stage"] = json!("configured");
+    fs::write(desk.path(&format!("data/{}/environment.json", desk.name)), stored.to_string()).unwrap();
+    desk.deploy();
+    assert_checks(&desk.test(), "Grafana 3000", "passed", 4);
+    assert_eq!(before, host.exec(key));
+    let seen = host.exec("docker inspect torrust-grafana-1; docker logs torrust-grafana-1 2>&1");
+    assert!(!seen.contains("pass\"word"), "{seen}");
 }
 
 fn nobody_else_reads_them(host: &Host) {

@@ -41,6 +41,8 @@ fn the_hosts_dashboard_is_there_with_the_hosts_agent() {
         format!("{folder}/dashboards/torrust.yml"),
         format!("{folder}/dashboards/torrust/overview.json"),
         format!("{folder}/datasources/prometheus.yml"),
+        "storage/grafana/etc/start.sh".into(),
+        "storage/grafana/etc/admin_password".into(),
     ];
     assert_eq!(paths(&env), wanted);
     env.choices.monitoring = true;
@@ -51,7 +53,8 @@ fn the_hosts_dashboard_is_there_with_the_hosts_agent() {
 #[test]
 fn the_data_source_is_prometheus_with_its_interval() {
     let files = service(&environment()).unwrap().files;
-    let source = String::from_utf8(files.last().unwrap().bytes.clone()).unwrap();
+    let source = files.iter().find(|file| file.path.ends_with("/prometheus.yml")).unwrap();
+    let source = String::from_utf8(source.bytes.clone()).unwrap();
     assert!(
         source.contains("url: http://prometheus:9090\n") && source.contains("timeInterval: 30s\n"),
         "{source}"
@@ -93,9 +96,32 @@ fn its_address_is_the_domain_or_the_hosts() {
 }
 
 #[test]
-fn the_password_is_in_no_file() {
+fn the_password_is_in_a_file_for_grafana_alone() {
     let service = service(&environment()).unwrap();
-    assert!(service.files.iter().all(|file| !String::from_utf8_lossy(&file.bytes).contains("Zk9sLw7")));
+    let holding: Vec<_> = service
+        .files
+        .iter()
+        .filter(|file| String::from_utf8_lossy(&file.bytes).contains("Zk9sLw7"))
+        .map(|file| (file.path.as_str(), file.mode, file.owner))
+        .collect();
+    assert_eq!(holding, [("storage/grafana/etc/admin_password", "0600", 472)]);
+    assert!(service.env.iter().all(|(_, value)| !value.contains("Zk9sLw7")));
+}
+
+#[test]
+fn a_password_that_grafana_would_change_or_refuse_is_refused_here() {
+    let with = |password: &str| {
+        let mut env = environment();
+        env.config.grafana.as_mut().unwrap().admin_password = Secret::Literal(password.into());
+        service(&env)
+    };
+    for bad in ["abc", " abcd", "abcd "] {
+        assert_eq!(with(bad).unwrap_err().code(), Code::ConfigInvalid, "{bad:?}");
+    }
+    for good in ["a${HOME}b", "$__env{HOME}", "a b\"c\\d$e"] {
+        let files = with(good).unwrap().files;
+        assert_eq!(files.last().unwrap().bytes, good.as_bytes(), "{good}");
+    }
 }
 
 #[test]
