@@ -93,7 +93,12 @@ fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
     });
     let used = |network: &&&str| containers(services).any(|container| container.networks.contains(network));
     let networks = NETWORKS.iter().filter(used).map(|name| {
-        json!({ "name": name, "internal": INTERNAL_NETWORKS.contains(name), "ipv6": subnet(env, name) })
+        json!({
+            "name": name,
+            "bridge": format!("br-torrust{}", number(name)),
+            "internal": INTERNAL_NETWORKS.contains(name),
+            "ipv6": subnet(env, name),
+        })
     });
     let values = json!({ "services": blocks.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>() });
     let templates = Templates::of(env)?;
@@ -103,8 +108,13 @@ fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
 
 /// A unique local prefix (RFC 4193) of the environment's own; older engines choose none by themselves.
 fn subnet(env: &Environment, network: &str) -> String {
-    let (site, number) = (sha256(env.name.as_str()), NETWORKS.iter().position(|name| *name == network));
-    format!("fd{}:{}:{}:{:x}::/64", &site[..2], &site[2..6], &site[6..10], number.unwrap_or_default() + 1)
+    let site = sha256(env.name.as_str());
+    format!("fd{}:{}:{}:{:x}::/64", &site[..2], &site[2..6], &site[6..10], number(network))
+}
+
+/// The network's own number, from 1 on.
+fn number(network: &str) -> usize {
+    NETWORKS.iter().take_while(|name| **name != network).count() + 1
 }
 
 /// Two services may know the same name.

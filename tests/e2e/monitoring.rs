@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::desk::{Desk, assert_checks};
 use crate::host::{Host, eventually};
+use crate::lab;
 
 const TOKEN: &str = r#"vE4"ixM2 uTq0$k9s/Lw7=bNcYd"#;
 const DASHBOARDS: &str = "/opt/torrust/storage/grafana/provisioning/dashboards/torrust";
@@ -68,6 +69,7 @@ fn figures_reach_the_dashboards_and_nobody_else() {
     assert_checks(&desk.test(), "Grafana 3000", "passed", 4);
     assert_eq!(targets(&desk)["seen"], "host up, tracker_metrics up, tracker_stats up");
     nobody_else_reads_them(&host);
+    a_route_to_the_containers_leads_nowhere(&host);
 
     another_password(&desk, &host);
 
@@ -87,6 +89,33 @@ fn figures_reach_the_dashboards_and_nobody_else() {
         seen.contains("lab/tracker:3.0.0 has no Prometheus output, which newer builds have: /api/v1/metrics answers HTTP 404"),
         "{seen}"
     );
+}
+
+/// Whether a neighbour in the host's network, with a route to the containers, gets through to Prometheus' own address.
+fn reached_by_a_neighbour(host: &Host, address: &str) -> bool {
+    let script =
+        format!("ip route add 172.16.0.0/12 via {} && exec 3<>/dev/tcp/{address}/9090", host.address);
+    let name = lab::unique_name();
+    let run = ["run", "--rm", "--name", &name, "--label", lab::LABEL, "--network", &host.name];
+    let program = ["--cap-add", "NET_ADMIN", "--entrypoint", "timeout", "lab/host:trixie", "3"];
+    lab::try_run("docker", &[&run[..], &program, &["bash", "-c", &script]].concat()).is_ok()
+}
+
+fn a_route_to_the_containers_leads_nowhere(host: &Host) {
+    let addresses = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+    let addresses = host.exec(&format!("docker inspect --format '{addresses}' torrust-prometheus-1"));
+    let reached = || addresses.split_whitespace().any(|address| reached_by_a_neighbour(host, address));
+    assert!(!reached(), "{addresses}");
+    // Without the rule an older Docker lets the neighbour in: the question is one that has two answers.
+    let rules = host.exec("iptables -S DOCKER-USER | grep br-torrust");
+    host.exec(&format!("iptables {}", rules.replacen("-A", "-D", 1)));
+    assert!(reached(), "{addresses}");
+    // A start of the host's has it in place again, and a second one changes nothing.
+    for _ in 0..2 {
+        host.exec("systemctl restart torrust-tracker-container-guard");
+        assert_eq!(rules, host.exec("iptables -S DOCKER-USER | grep br-torrust"));
+    }
+    assert!(!reached(), "{addresses}");
 }
 
 /// Grafana, which takes a password at its first start alone, gets each that is configured, and keeps its data.

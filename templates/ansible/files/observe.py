@@ -21,8 +21,9 @@ PACKAGES = [
 ]
 TIME_SERVICES = ["systemd-timesyncd", "chrony", "chronyd", "ntpsec", "ntp", "openntpd"]
 STEERING = "torrust-tracker-receive-steering"
+GUARD = "torrust-tracker-container-guard"
 UNITS = TIME_SERVICES + [
-    STEERING, "docker", "prometheus-node-exporter", "ssh.socket", "logrotate.timer", "apt-daily-upgrade.timer",
+    STEERING, GUARD, "docker", "prometheus-node-exporter", "ssh.socket", "logrotate.timer", "apt-daily-upgrade.timer",
 ]
 SYSCTL = "/etc/sysctl.d/60-torrust-tracker.conf"
 MARK = " comment 'torrust-tracker-deployer'"
@@ -263,6 +264,7 @@ def observe(options):
         "checksums": {path: checksum("/" + path) for path in options["files"]},
         "kernel_unsettled": bool(unsettled(settings)) or not settings,
         "steering": unit(STEERING),
+        "guard": unit(GUARD),
         "docker_unit": unit("docker"),
         "node_exporter": unit("prometheus-node-exporter"),
         "time_service": time_service(),

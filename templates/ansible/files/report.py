@@ -74,6 +74,15 @@ def see_container_ipv6(_):
     return result(what, "ok", "Docker passes it on by rules, clients keep their addresses")
 
 
+def see_container_ports(_):
+    what = "Ports of containers"
+    for command in ["iptables"] + (["ip6tables"] if ipv6() else []):
+        code, said = run(command, "-w", "-S", "DOCKER-USER")
+        if code or "-o br-torrust+ " not in said:
+            return judged(what, False, "%s keeps no neighbour from containers' own addresses: %s" % (command, said.splitlines()[-1]))
+    return judged(what, unit(GUARD)["enabled"], "only what is published is passed on to containers")
+
+
 def see_tracker_logs(_):
     what = "Log rotation of the tracker"
     code, said = run("logrotate", "--debug", "/etc/logrotate.d/torrust-tracker")
@@ -149,7 +158,10 @@ def results(options):
     seen = [result("Operating system", "ok", "%s, %s" % (system["name"], system["architecture"]))]
     seen.append(see_security_updates(options))
     seen.extend(see_docker(options))
-    for see in (see_firewall, see_container_logs, see_container_ipv6, see_tracker_logs, see_time, see_kernel, see_steering, see_node_metrics, see_restart):
+    for see in (
+        see_firewall, see_container_logs, see_container_ipv6, see_container_ports, see_tracker_logs, see_time, see_kernel,
+        see_steering, see_node_metrics, see_restart,
+    ):
         seen.append(see(options))
     for entry in seen:
         if entry["state"] == "ok" and entry["what"] in options["changed"]:
