@@ -64,7 +64,10 @@ pub struct Container {
     pub health: Vec<String>,
     /// The signal that ends it; Docker's default is SIGTERM.
     pub stop_signal: Option<&'static str>,
-    /// The most memory that it may use, as `1g`.
+    /// How long it may take to end by itself, as `1m`; Docker's default is 10 s.
+    pub stop_grace: Option<&'static str>,
+    /// The most memory that it may use, as `1g`. All of a full stack's together leave the system of a host with 4 GB its
+    /// part, so that whatever grows ends itself and not its neighbours; the tracker, whose swarms are in memory, has most.
     pub memory: &'static str,
     /// What of root's rights it keeps; all others are taken away.
     pub capabilities: Vec<&'static str>,
@@ -241,11 +244,6 @@ pub fn sites(config: &Config) -> Vec<Site> {
     KINDS.iter().flat_map(|kind| (kind.endpoints)(config)).filter_map(|endpoint| endpoint.site()).collect()
 }
 
-/// What a client would see of each service on this host.
-///
-/// # Errors
-/// A secret has no value.
-pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
 /// The networks over which the proxy reaches what it serves.
 fn proxy_networks(config: &Config) -> Vec<&'static str> {
     let sites = sites(config);
@@ -256,6 +254,11 @@ fn proxy_networks(config: &Config) -> Vec<&'static str> {
     NETWORKS.iter().copied().filter(served).collect()
 }
 
+/// What a client would see of each service on this host.
+///
+/// # Errors
+/// A secret has no value.
+pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
     let checks: Result<Vec<_>> = wanted(config).map(|kind| (kind.checks)(config, host)).collect();
     Ok(checks?.into_iter().flatten().collect())
 }

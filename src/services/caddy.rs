@@ -99,7 +99,7 @@ fn container(env: &Environment) -> Container {
         health: ["wget", "-q", "-O", "/dev/null", &format!("http://127.0.0.1:{HEALTH_PORT}/")]
             .map(Into::into)
             .into(),
-        memory: "512m",
+        memory: "256m",
         // The image's program carries it as a file capability: where it is out of reach the program may not even start.
         capabilities: vec!["NET_BIND_SERVICE"],
         read_only: true,

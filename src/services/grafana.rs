@@ -97,7 +97,7 @@ fn container(env: &Environment) -> Container {
             Mount { host: DATA, container: "/var/lib/grafana", read_only: false },
         ],
         health: ["bash", "-c", health].map(Into::into).to_vec(),
-        memory: "1g",
+        memory: "512m",
         read_only: true,
         ..Container::default()
     }

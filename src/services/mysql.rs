@@ -59,7 +59,8 @@ fn container(config: &Config) -> Container {
         ],
         // Not whether the server answers: whether the tracker's user gets in and has its database.
         health: client("SELECT 1"),
-        memory: "768m",
+        memory: "640m",
+        stop_grace: Some("1m"),
         read_only: true,
         ..Container::default()
     }

@@ -65,7 +65,8 @@ fn container(env: &Environment) -> Container {
         ],
         // All variants of the image have promtool, not all have a shell.
         health: ["promtool", "check", "ready", "--url=http://127.0.0.1:9090"].map(Into::into).to_vec(),
-        memory: "1g",
+        memory: "512m",
+        stop_grace: Some("30s"),
         read_only: true,
         sees_host: env.choices.monitoring,
         ..Container::default()

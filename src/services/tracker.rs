@@ -86,7 +86,7 @@ fn container(env: &Environment) -> Container {
             format!("http://{}/health_check", from_inside(config.tracker.health_check_api.bind_address)),
         ],
         stop_signal: Some("SIGINT"),
-        memory: "2g",
+        memory: "1536m",
         // What the image's entry point needs to prepare its folders and to become the tracker's user.
         capabilities: vec!["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
         // An address of one family leaves the other to a second listener: IPv4 peers would get addresses of IPv6 form.

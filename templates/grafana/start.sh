@@ -12,8 +12,9 @@ if [ ! -s "$data/secret_key" ]; then
 fi
 
 if [ -e "$data/grafana.db" ]; then
-  # A database that was cut off before it had an administrator gets one from the server.
-  grafana cli --homepath "$GF_PATHS_HOME" admin reset-admin-password --password-from-stdin <"$settings/admin_password" ||
+  # A database that was cut off before it had an administrator gets one from the server. The file system is read-only: no
+  # log file.
+  GF_LOG_MODE=console grafana cli --homepath "$GF_PATHS_HOME" admin reset-admin-password --password-from-stdin <"$settings/admin_password" ||
     echo "the administrator's password stays what it was" >&2
 fi
 exec /run.sh
