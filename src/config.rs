@@ -24,7 +24,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use advice::{MYSQL_PASSWORD_LIMIT, fits_header};
+pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
 pub use model::*;
 pub use name::EnvironmentName;

@@ -8,6 +8,7 @@ use super::secret::variable_of;
 pub const RULES: &[fn(&mut Report)] = &[
     mysql_passwords_fit,
     token_fits_prometheus,
+    password_fits_grafana,
     secrets_are_no_examples,
     secrets_are_no_shell_variables,
     hetzner_token_fits,
@@ -41,6 +42,23 @@ fn token_fits_prometheus(report: &mut Report) {
             path,
             "Prometheus sends this token in an HTTP header, which takes ASCII characters, without a blank at either end",
             "make another one: openssl rand -hex 24; or remove `prometheus`",
+        );
+    }
+}
+
+/// Whether Grafana takes this password as it is.
+#[must_use]
+pub fn fits_grafana(text: &str) -> bool {
+    text.trim() == text && text.chars().count() >= 4
+}
+
+fn password_fits_grafana(report: &mut Report) {
+    let path = "grafana.admin_password";
+    if literal(report, path).is_some_and(|password| !fits_grafana(password)) {
+        report.error(
+            path,
+            "Grafana takes four characters at least, without a blank at either end",
+            "make a better one: openssl rand -hex 24",
         );
     }
 }

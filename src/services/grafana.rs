@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, Reach, Service, prometheus};
 use crate::checks::Check;
-use crate::config::{Config, Grafana};
+use crate::config::{self, Config, Grafana};
 use crate::error::{Code, Error, Result};
 use crate::probe::http::{self, Url};
 use crate::probe::{self, Fault};
@@ -119,7 +119,7 @@ fn variables(grafana: &Grafana) -> Vec<(String, String)> {
 fn password(grafana: &Grafana) -> Result<String> {
     let password = grafana.admin_password.resolve()?;
     let password = password.expose();
-    if password.trim() == password && password.chars().count() >= 4 {
+    if config::fits_grafana(password) {
         return Ok(password.to_owned());
     }
     Err(Error::new(Code::ConfigInvalid, "Grafana does not take the administrator's password")
