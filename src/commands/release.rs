@@ -128,7 +128,8 @@ fn bring_images(work: &mut Work) -> Result<String> {
 fn lacking_images(work: &mut Work) -> Result<Vec<String>> {
     let images: Vec<String> = bundle(work)?.images().into_iter().map(str::to_owned).collect();
     let script = format!(
-        "for image in \"$@\"; do print=$(docker image inspect --format '{}' \"$image\" 2>/dev/null) || print=missing; echo \"$print\"; done",
+        "all=$(docker image inspect --format '{0}' \"$@\" 2>/dev/null) && echo \"$all\" && exit; \
+         for image in \"$@\"; do print=$(docker image inspect --format '{0}' \"$image\" 2>/dev/null) || print=missing; echo \"$print\"; done",
         docker::FINGERPRINT
     );
     let args: Vec<&str> = images.iter().map(String::as_str).collect();
@@ -136,11 +137,12 @@ fn lacking_images(work: &mut Work) -> Result<Vec<String>> {
     if !there.ok() || there.stdout.lines().count() != images.len() {
         return Err(on_the_host(&there, "the host does not tell which images it has"));
     }
+    let here = docker::image_fingerprints(work.app.runner(), &args)?;
     let mut lacking = vec![];
-    for (image, on_host) in images.into_iter().zip(there.stdout.lines()) {
-        let here = docker::image_fingerprint(work.app.runner(), &image)?.ok_or_else(|| not_here(&image))?;
+    for ((image, here), on_host) in images.iter().zip(here).zip(there.stdout.lines()) {
+        let here = here.ok_or_else(|| not_here(image))?;
         if here != on_host {
-            lacking.push(image);
+            lacking.push(image.clone());
         }
     }
     Ok(lacking)

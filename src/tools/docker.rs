@@ -57,8 +57,24 @@ pub const FINGERPRINT: &str = "{{.Created}} {{json .RootFS.Layers}}";
 /// # Errors
 /// As [`run`].
 pub fn image_fingerprint(runner: Runner, image: &str) -> Result<Option<String>> {
-    let ran = run(runner, &docker(["image", "inspect", "--format", FINGERPRINT, image]))?;
+    let ran = run(runner, &inspect(&[image]))?;
     Ok(ran.ok().then(|| ran.stdout.trim().to_owned()))
+}
+
+/// The same of several, in one call where none is missing.
+///
+/// # Errors
+/// As [`image_fingerprint`].
+pub fn image_fingerprints(runner: Runner, images: &[&str]) -> Result<Vec<Option<String>>> {
+    let all = run(runner, &inspect(images))?;
+    if all.ok() {
+        return Ok(all.stdout.lines().map(|line| Some(line.to_owned())).collect());
+    }
+    images.iter().map(|image| image_fingerprint(runner, image)).collect()
+}
+
+fn inspect(images: &[&str]) -> Cmd {
+    docker(["image", "inspect", "--format", FINGERPRINT].iter().chain(images).copied())
 }
 
 /// Gets an image that the engine lacks from its registry.

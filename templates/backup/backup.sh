@@ -26,6 +26,7 @@ end() {
       echo "refused full"
       reason="the disk is full: $reason"
     fi
+    # On a full disk the file stays empty.
     echo "$reason" >"$folder/unfinished" || :
     tail -n +2 "$said" >&2
     echo "backup failed: $reason" >&2
@@ -37,7 +38,8 @@ end() {
 
 take_lock() {
   exec 8>"$folder/.lock"
-  flock -n 8 || refuse busy "backup failed: another one is being made on this host"
+  # Who only looks whether one is being made holds it for a moment, too.
+  flock -w 5 8 || refuse busy "backup failed: another one is being made on this host"
 }
 
 # The copy and its archive must both fit: a full disk would stop the tracker, too.
@@ -70,6 +72,16 @@ copy_configuration() (
   echo "$release"
 )
 
+# After a power cut the timer makes up for what was missed while the server still starts.
+wait_for_server() {
+  local tries=0
+  until compose exec -T mysql mysql "$client" --execute 'SELECT 1' >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 120 ] || fail "MySQL does not answer: $(compose exec -T mysql mysql "$client" --execute 'SELECT 1' 2>&1 | tail -n 1)"
+    sleep 1
+  done
+}
+
 copy_database() {
   mkdir -p "$(dirname "$work/$data")"
   case $driver in
@@ -80,10 +92,10 @@ copy_database() {
       ;;
     # One transaction sees one moment, and holds nobody up. What the tracker's user may not see is not asked for.
     mysql)
+      wait_for_server
       compose exec -T mysql mysqldump "$client" --single-transaction --quick --no-tablespaces \
         --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
       tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
-      echo 0.000
       ;;
   esac
 }
@@ -121,14 +133,15 @@ remove_older() {
 }
 
 create() {
-  local id release pause
+  local id release
   install -d -m 700 "$folder"
   take_lock
   said=$(mktemp -p /run torrust-tracker-backup.XXXXXX)
   exec 3>&2 2>"$said"
   trap end EXIT
   tidy
-  echo "it was cut off" >"$folder/unfinished"
+  # A disk too full for this is found and told next.
+  echo "it was cut off" >"$folder/unfinished" || :
   id=$(date -u +%Y%m%dT%H%M%SZ)
   make_room
   mkdir "$work"
@@ -137,14 +150,14 @@ create() {
   release=$(copy_configuration)
   id=$id-$release
   echo "doing copying the database"
-  pause=$(copy_database)
+  copy_database
   describe "$id" "$release"
   echo "doing packing"
   pack "$id.tar.gz"
   rm "$folder/unfinished"
   # The last run is this one, also where it was started by hand.
   systemctl reset-failed torrust-tracker-backup.service 2>/dev/null || :
-  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS locked $pause"
+  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS"
   [ "$how" = held ] || remove_older
 }
 

@@ -17,9 +17,11 @@ fi
 systemctl is-active --quiet $unit.timer || { echo "no backup will be made: $unit.timer is not active; $good"; exit 1; }
 next=$(systemctl show --property NextElapseUSecRealtime --value $unit.timer)
 if ! flock --nonblock .lock true; then
-  echo "one is being made now; $good"
+  # Who makes one opens it anew.
+  echo "one is being made since $(date -u -r .lock +%FT%TZ); $good"
 elif [ -e unfinished ]; then
-  echo "the last one failed: $(cat unfinished); $good; next $next"
+  reason=$(cat unfinished)
+  echo "the last one failed: ${reason:-the disk had no room for the reason: journalctl -u $unit}; $good; next $next"
   exit 1
 elif [ "$(systemctl show --property Result --value $unit.service)" != success ]; then
   echo "the last one failed (why: journalctl -u $unit); $good; next $next"

@@ -2,7 +2,6 @@
 
 With a write-ahead log, readers and writers do not wait for each other, so the whole copy is one read of one moment: it
 neither holds the tracker up nor begins anew at each write. The database is given such a log once; it keeps it.
-Prints for how many seconds writers had to wait, which is that change's time.
 """
 import sqlite3
 import sys
@@ -19,23 +18,22 @@ def give_log(database):
     """SQLite does not wait for the lock that this needs, so it is asked for again and again."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        began = time.monotonic()
         try:
             (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-            continue
-        if mode != "wal":
-            raise sqlite3.OperationalError(f"it stays in the journal mode {mode}, in which a copy would stop the tracker")
-        return time.monotonic() - began
+    if mode != "wal":
+        raise sqlite3.OperationalError(f"it stays in the journal mode {mode}, in which a copy would stop the tracker")
 
 
 def main(path, copy_path):
     database = connect(path)
     (mode,) = database.execute("PRAGMA journal_mode").fetchone()
-    pause = 0.0 if mode == "wal" else give_log(database)
+    if mode != "wal":
+        give_log(database)
     copy = connect(copy_path)
     # A copy that a power cut spoils is not used.
     copy.execute("PRAGMA synchronous = OFF")
@@ -46,7 +44,6 @@ def main(path, copy_path):
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"the copy is damaged: {verdict}")
     copy.close()
-    print(f"{pause:.3f}")
 
 
 try:

@@ -36,14 +36,21 @@ kept=10
 
 fail() { echo "$*" >&2; exit 1; }
 
+paths() { grep -vE '^(dir|unit) ' | cut -d ' ' -f 4- | sort; }
+
 # The manifest's lines of files: the checksum of anything begins with none of these words.
 files() { grep -vE '^(dir|unit) ' <<<"$manifest"; }
 
 compare() {
   local sum mode owner path
+  local -A sums=()
+  # One process for all files is quicker.
+  while read -r sum path; do
+    sums[$path]=$sum
+  done < <(files | cut -d ' ' -f 4- | { cd "$root" && xargs -rd '\n' sha256sum; } 2>/dev/null)
   while read -r sum mode owner path; do
     if [ ! -e "$root/$path" ]; then echo "missing $path"
-    elif [ "$(sha256sum <"$root/$path")" != "$sum  -" ]; then echo "differs $path"
+    elif [ "${sums[$path]:-}" != "$sum" ]; then echo "differs $path"
     # Others could read the secrets.
     elif [ "$mode" = 0600 ] && [ "$(stat -c %a "$root/$path")" != 600 ]; then echo "differs $path"
     fi
@@ -94,11 +101,21 @@ receive() {
   docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
 }
 
-id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || echo missing; }
+id() {
+  local id
+  # Of what is missing Docker prints an empty line.
+  id=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || id=missing
+  echo "$id"
+}
 
 # images REF...: what the host has under these names, a line each, as a release keeps it.
 images() {
-  local image
+  local image ids
+  # One call for all is quicker, and enough where none is missing.
+  if ids=$(docker image inspect --format '{{.Id}}' "$@" 2>/dev/null); then
+    paste -d ' ' <(printf '%s\n' "$@") - <<<"$ids"
+    return
+  fi
   for image in "$@"; do echo "$image $(id "$image")"; done
 }
 
@@ -190,6 +207,15 @@ tidy() {
   done < <(files)
 }
 
+# What the release before had and this one has not: Grafana would go on to show its dashboards, and secrets would stay.
+remove_files() {
+  local path
+  [ -e "$releases/current/manifest" ] || return 0
+  comm -23 <(paths <"$releases/current/manifest") <(paths <<<"$manifest") | while read -r path; do
+    rm -f "${root:?}/$path"
+  done
+}
+
 keep() {
   local number=$(($(current) + 1))
   images "$@" >"$incoming/images"
@@ -254,6 +280,7 @@ case $word in
     make_folders
     install_files
     install_units
+    remove_files
     keep "$@"
     ;;
   *) fail "unknown word: $word" ;;

@@ -19,8 +19,6 @@ pub struct Made {
     pub bytes: u64,
     /// How long it took.
     pub seconds: f64,
-    /// For how long the tracker could not write meanwhile.
-    pub locked_seconds: f64,
 }
 
 const CREATE: [Step; 1] = [Step { title: "Make a backup on the host", run: create }];
@@ -48,12 +46,8 @@ impl Display for Created {
 
 impl Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, bytes, seconds, locked_seconds } = self;
-        write!(
-            f,
-            "{id}: {} in {seconds:.0} s, the database was locked for {locked_seconds:.3} s",
-            words::bytes(*bytes)
-        )
+        let Self { id, bytes, seconds } = self;
+        write!(f, "{id}: {} in {seconds:.0} s", words::bytes(*bytes))
     }
 }
 
@@ -79,16 +73,11 @@ pub fn make(work: &mut Work, args: &[&str]) -> Result<Made> {
     made.ok_or_else(|| Error::new(Code::BackupFailed, "the host does not say which backup it made"))
 }
 
-/// `ID bytes N seconds S locked L`.
+/// `ID bytes N seconds S`.
 fn parse(text: &str) -> Option<Made> {
     let words: Vec<&str> = text.split(' ').collect();
-    let [id, "bytes", bytes, "seconds", seconds, "locked", locked] = words[..] else { return None };
-    Some(Made {
-        id: id.to_owned(),
-        bytes: bytes.parse().ok()?,
-        seconds: seconds.parse().ok()?,
-        locked_seconds: locked.parse().ok()?,
-    })
+    let [id, "bytes", bytes, "seconds", seconds] = words[..] else { return None };
+    Some(Made { id: id.to_owned(), bytes: bytes.parse().ok()?, seconds: seconds.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -97,11 +86,8 @@ mod tests {
 
     #[test]
     fn what_the_script_says_is_read() {
-        let made = parse("20260131T030000Z-12 bytes 2048 seconds 3 locked 0.012").unwrap();
-        assert_eq!(
-            made.to_string(),
-            "20260131T030000Z-12: 2.0 KiB in 3 s, the database was locked for 0.012 s"
-        );
+        let made = parse("20260131T030000Z-12 bytes 2048 seconds 3").unwrap();
+        assert_eq!(made.to_string(), "20260131T030000Z-12: 2.0 KiB in 3 s");
         assert!(parse("20260131T030000Z-12").is_none());
     }
 }
