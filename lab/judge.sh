@@ -60,7 +60,7 @@ lint() {
   ansible-lint --offline --nocolor --profile production deploy.yml
 }
 
-scripts() { grep -rlZE '^#!/bin/(ba)?sh' "$dir" | xargs -0 shellcheck; }
+scripts() { grep -rlZE '^#!/bin/(ba)?sh' "$dir" | xargs -0 shellcheck --external-sources; }
 
 cloud_init() {
   docker cp -q "$dir/tofu/cloud-init.yml" "$judge:/tmp/cloud-init.yml"

@@ -132,9 +132,9 @@ fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -
     }
     if env.release.is_some()
         && env.config.grafana.is_some()
-        && (differs("grafana.admin_user") || differs("grafana.admin_password"))
+        && differs("grafana.admin_user")
     {
-        notes.push("Grafana has its login from its first start: change it there first, in its profile page or on the host: cd /opt/torrust && sudo docker compose exec grafana grafana cli admin reset-admin-password NEW".into());
+        notes.push("Grafana has its administrator's name from its first start: change it there first, in its profile page".into());
     }
     notes
 }

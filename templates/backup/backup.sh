@@ -7,7 +7,7 @@
 # that did not get there said is in `unfinished`. held: the caller keeps releases away, and no older one goes. last: the tracker is
 # stopped first, so that nothing comes after it, and started again where the backup fails.
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=templates/backup/common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 work=$folder/.work
 

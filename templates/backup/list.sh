@@ -3,7 +3,7 @@
 #
 # SHA256 is that of the archive when it was made. STATE is "unchecked"; with check: ok, damaged.
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=templates/backup/common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 [ -d "$folder" ] || exit 0
 cd "$folder"

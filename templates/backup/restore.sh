@@ -19,9 +19,9 @@
 #   started                   its word is awaited on standard input for half a minute: "keep", or "undo WHY"
 #   ended ID kept|undone|failed [WHY]      undone: the old database is back; failed: it never went away
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=templates/backup/common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
-# shellcheck source=templates/backup/archive.sh
+# shellcheck source-path=SCRIPTDIR source=archive.sh
 . "$here/archive.sh"
 unit=torrust-tracker-restore
 state=$folder/.restore

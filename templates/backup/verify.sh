@@ -4,9 +4,9 @@
 # It says "archive TABLE COUNT", what the archive says of itself; "restored TABLE COUNT"; and "live TABLE COUNT", what the
 # tracker's database has now, where it can be asked.
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=templates/backup/common.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
-# shellcheck source=templates/backup/archive.sh
+# shellcheck source-path=SCRIPTDIR source=archive.sh
 . "$here/archive.sh"
 exec 7>"$folder/.scratch.lock"
 flock -n 7 || refuse busy "another drill is at work on this host"
