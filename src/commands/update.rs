@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::deploy;
+use super::many::{self, Names};
 use crate::app::App;
 use crate::config::{Config, EnvironmentName};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::providers;
 use crate::services;
@@ -22,10 +23,9 @@ use difference::Change;
 /// Options of `update`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment's name
-    #[arg(value_name = "ENV", value_parser = super::name)]
-    name: EnvironmentName,
-    /// The new configuration file
+    #[command(flatten)]
+    names: Names,
+    /// The new configuration file, or a folder with ENV.json for each environment
     #[arg(short, long, alias = "env-file", value_name = "FILE")]
     file: PathBuf,
     /// Print the difference, and store nothing
@@ -51,15 +51,40 @@ pub struct Update {
 
 /// Updates.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    let config = app.read_config(&args.file)?;
-    let mut work = Work::begin(app, &args.name, "update", Stage::Created)?;
+    let Some(name) = args.names.one(app, "update")? else {
+        if !args.file.is_dir() {
+            let refused = "several environments have a file each: -f names the folder with ENV.json of each";
+            return Err(
+                Error::new(Code::Usage, refused).help("torrust-tracker-deployer update --all -f FOLDER")
+            );
+        }
+        return many::run(app, &args.names, "update", tell);
+    };
+    let in_folder = || args.file.join(format!("{name}.json"));
+    let file = if args.file.is_dir() { in_folder() } else { args.file.clone() };
+    update(app, name, &file, args.dry_run)
+}
+
+/// An update in a few words.
+fn tell(document: &serde_json::Value) -> String {
+    let count = document["changes"].as_array().map_or(0, Vec::len);
+    match document["to_run"].as_array() {
+        _ if count == 0 => "nothing differs".into(),
+        Some(to_run) if !to_run.is_empty() => format!("fields that differ: {count}; next: deploy"),
+        _ => format!("fields that differ: {count}; nothing has to run again"),
+    }
+}
+
+fn update(app: &App, name: &EnvironmentName, file: &Path, dry_run: bool) -> super::Done {
+    let config = app.read_config(file)?;
+    let mut work = Work::begin(app, name, "update", Stage::Created)?;
     let update = Update::of_work(&work, config)?;
-    let outcome = Updated::of(&update, args);
+    let outcome = Updated::of(&update, file, dry_run);
     if outcome.changed {
         work.turn_into(update.env);
         work.save()?;
     }
-    if !args.dry_run {
+    if !dry_run {
         work.remember(None)?;
     }
     super::done(outcome)
@@ -130,10 +155,7 @@ fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -
             env.name
         ));
     }
-    if env.release.is_some()
-        && env.config.grafana.is_some()
-        && differs("grafana.admin_user")
-    {
+    if env.release.is_some() && env.config.grafana.is_some() && differs("grafana.admin_user") {
         notes.push("Grafana has its administrator's name from its first start: change it there first, in its profile page".into());
     }
     notes
@@ -194,10 +216,10 @@ struct Updated {
 }
 
 impl Updated {
-    fn of(update: &Update, args: &Args) -> Self {
-        let (env, file) = (&update.env, shown_path(&args.file));
+    fn of(update: &Update, file: &Path, dry_run: bool) -> Self {
+        let (env, file) = (&update.env, shown_path(file));
         let to_run = deploy::to_run(env);
-        let next = match (args.dry_run && !update.changes.is_empty(), to_run.is_empty()) {
+        let next = match (dry_run && !update.changes.is_empty(), to_run.is_empty()) {
             (true, _) => format!("update {} -f {file}", env.name),
             (false, true) => format!("test {}", env.name),
             (false, false) => format!("deploy {}", env.name),
@@ -205,13 +227,13 @@ impl Updated {
         Self {
             name: env.name.clone(),
             state: env.stage,
-            changed: !args.dry_run && !update.changes.is_empty(),
+            changed: !dry_run && !update.changes.is_empty(),
             changes: update.changes.clone(),
             to_run,
             notes: update.notes.clone(),
             next: format!("torrust-tracker-deployer {next}"),
             file,
-            dry_run: args.dry_run,
+            dry_run,
         }
     }
 }

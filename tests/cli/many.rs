@@ -141,3 +141,26 @@ fn at_a_terminal_new_hosts_are_asked_for_once() {
     assert_eq!(agreed.code, Some(0), "{}", agreed.stderr);
     assert!(agreed.stdout.ends_with("2 done, 0 failed\n"));
 }
+
+/// `update` has a file for each of them.
+#[test]
+fn each_is_updated_by_its_own_file_in_a_folder() {
+    let world = world(&["a", "b", "c"]);
+    std::fs::create_dir(world.path("files")).unwrap();
+    for name in ["a", "b"] {
+        let mut config = world.state(name)["config"].clone();
+        if name == "a" {
+            config["environment"]["description"] = "changed".into();
+        }
+        world.write(&format!("files/{name}.json"), &config.to_string());
+    }
+    let output = world.run(&["update", "--all", "-f", "files"]);
+    assert_eq!(output.code, Some(1));
+    let told = lines(&output);
+    assert_eq!(told[..2], ["2 done, 1 failed", "✓ a: fields that differ: 1; next: deploy"]);
+    assert!(told[2] == "✓ b: nothing differs" && told[3].contains("cannot read"), "{told:?}");
+    assert_eq!(world.state("a")["config"]["environment"]["description"], "changed");
+
+    let refusal = world.refusal(&["update", "a", "b", "-f", "files/a.json"]);
+    assert!(refusal.code == "usage" && refusal.message.contains("a file each"), "{}", refusal.message);
+}
