@@ -16,7 +16,7 @@ use clap::Subcommand;
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::Result;
-use crate::state::Stage;
+use crate::state::{self, Stage};
 use crate::story::Work;
 
 /// Options of `backup`.
@@ -74,7 +74,10 @@ pub fn run(app: &App, args: Args) -> super::Done {
 }
 
 fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> Result<Work<'a>> {
-    Work::begin(app, name, command, Stage::Released)
+    let work = Work::begin(app, name, command, Stage::Created)?;
+    let fits = state::require(name.as_str(), work.env.reached(), command, Stage::Released);
+    fits.or_else(|refused| work.remember(Some(refused.code())).and(Err(refused)))?;
+    Ok(work)
 }
 
 /// The last backup before the host goes: the tracker is stopped first, so that nothing comes after it. Where it does not get

@@ -66,6 +66,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "rollback", Stage::Provisioned)?;
     let to = choose(&work, args.to)?;
     work.options.provision.auto_approve = true;
+    // How long the new one was given says nothing about the old one.
+    work.options.run = super::run::Options::default();
     go_back(&mut work, &to)?;
     let text = super::run::urls(&work)?;
     let release = work.env.release;
@@ -123,7 +125,9 @@ fn with_release(env: &Environment, release: &Release) -> Result<Environment> {
     next.config.environment = now.environment.clone();
     next.config.ssh_credentials = now.ssh_credentials.clone();
     next.config.provider = now.provider.clone();
-    next.choices = Choices { firewall: env.choices.firewall, ..release.choices.clone() };
+    // What `configure` was told holds for the host.
+    let Choices { firewall, monitoring, .. } = env.choices;
+    next.choices = Choices { firewall, monitoring, ..release.choices.clone() };
     if env.stage < Stage::Configured {
         next.ask_again(CONFIGURE.command);
     }
@@ -261,6 +265,8 @@ pub fn or_go_back(work: &mut Work, walked: Result<()>) -> Result<()> {
     work.app.out.warn(&format!("{failed}; putting release {number} back"));
     work.turn_to("rollback");
     work.options.provision.auto_approve = true;
+    // How long the new one was given says nothing about the old one.
+    work.options.run = super::run::Options::default();
     let gone = choose(work, Some(number)).and_then(|to| go_back(work, &to));
     Err(match gone {
         Ok(()) => is_back(work, &failed, number),

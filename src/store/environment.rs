@@ -128,6 +128,14 @@ impl Environment {
         }
     }
 
+    /// How far the host has come, whatever has to run again since the configuration changed: a release that is there is
+    /// looked at, and backed up, all the same.
+    #[must_use]
+    pub fn reached(&self) -> Stage {
+        let released = self.host.is_some() && self.release.is_some() && self.stage != Stage::Destroyed;
+        if released { self.stage.max(Stage::Released) } else { self.stage }
+    }
+
     /// Whether this command has to come to its end once more, whatever the stage says: it began and did not, or a change
     /// of the configuration asks for it.
     #[must_use]

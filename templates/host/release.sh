@@ -273,7 +273,8 @@ case $word in
   apply)
     install -d -m 755 "$root"
     mkdir -p "$releases"
-    take_lock
+    # It is held already where there was something to look at: to open it anew would give it to who waits.
+    [ -e /dev/fd/9 ] || take_lock
     trap tidy EXIT
     receive
     find_images "$@"

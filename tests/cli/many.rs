@@ -158,7 +158,10 @@ fn each_is_updated_by_its_own_file_in_a_folder() {
     assert_eq!(output.code, Some(1));
     let told = lines(&output);
     assert_eq!(told[..2], ["2 done, 1 failed", "✓ a: fields that differ: 1; next: deploy"]);
-    assert!(told[2] == "✓ b: nothing differs" && told[3].contains("`files/c.json` cannot be read"), "{told:?}");
+    assert!(
+        told[2] == "✓ b: nothing differs" && told[3].contains("`files/c.json` cannot be read"),
+        "{told:?}"
+    );
     assert_eq!(world.state("a")["config"]["environment"]["description"], "changed");
 
     let refusal = world.refusal(&["update", "a", "b", "-f", "files/a.json"]);

@@ -60,7 +60,7 @@ fn a_good_stack_passes_in_full_and_an_open_port_is_named() {
     assert_checks(&report, "TCP ports 1-65535 over IPv6: none is open but 22, 7070", "passed", 1);
     assert_checks(&report, "UDP ports 1-1024", "passed", 2);
     assert_checks(&report, "tracker.nowhere.invalid: DNS", "warning", 1);
-    assert!(seen(&report, "backups: one is made").contains("checksum right"));
+    assert!(seen(&report, "backups: one is made").contains("restored in a scratch place, "));
     assert_eq!(host.exec("ls /opt/torrust/storage/backup/*.tar.gz | wc -l").trim(), "1");
     assert_ne!(host.tracker(), before, "it was restarted");
     assert_eq!(before.split(' ').next(), host.tracker().split(' ').next(), "it is the same container");

@@ -77,7 +77,7 @@ fn rows(app: &App, name: &EnvironmentName, check: bool) -> Result<Vec<Row>> {
     let env = app.store.load(name)?;
     app.log_for(name)?;
     let there = match &env.host {
-        Some(_) if env.stage >= Stage::Released => {
+        Some(_) if env.reached() >= Stage::Released => {
             host::backups(&Ssh::connect(app.runner(), app.target(&env)?)?, &env, check)?
         }
         _ => vec![],

@@ -66,7 +66,7 @@ pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<
             Code::NotSupported,
             format!("no tracker of {} can be reached from here", test.env.name),
         )
-        .help("the suite basic says why: torrust-tracker-deployer test"));
+        .help(format!("the suite basic says why: torrust-tracker-deployer test {}", test.env.name)));
     }
     for target in &targets.all {
         target.greet(Deadline::after(test.timeout)).map_err(|fault| down(test, &target.name, &fault))?;
