@@ -51,7 +51,7 @@ fn a_host_is_given_back_with_its_data_and_taken_again() {
             desk.path(".").to_str().unwrap(),
             "-xzf",
             backup.to_str().unwrap(),
-            "./storage/tracker/lib/database/tracker.db",
+            "storage/tracker/lib/database/tracker.db",
         ],
     );
     assert!(
