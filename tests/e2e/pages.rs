@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use regex::Regex;
+use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::host::Host;
@@ -86,9 +87,11 @@ impl Page<'_> {
 fn plain(text: &str) -> Vec<String> {
     let hex = Regex::new(r"SHA256:\S+|\b[0-9a-f]{12,}\b|\b[0-9a-f]*:[0-9a-f:]{2,}\b").unwrap();
     let figures = Regex::new(r"\d[\d.,:]*( [KMG]iB)?").unwrap();
+    let since = Regex::new(r"just now|\d+ [a-z]+s? ago|up \d+ [a-z]+").unwrap();
     let blanks = Regex::new(r"\s+").unwrap();
     let plain = |line: &str| {
-        let line = hex.replace_all(line, "#");
+        let line = since.replace_all(line, "#");
+        let line = hex.replace_all(&line, "#");
         // A second address may come too late to be told.
         blanks.replace_all(&figures.replace_all(&line, "#"), " ").trim().replace("# and #", "#")
     };
@@ -111,7 +114,7 @@ fn fits(told: &[String], seen: &[String]) -> bool {
 }
 
 /// A page whose environment is called `my-tracker`, with this description of it in `my-tracker.json`.
-fn page<'d>(name: &'d str, desk: &'d Desk, config: &serde_json::Value) -> Page<'d> {
+fn page<'d>(name: &'d str, desk: &'d Desk, config: &Value) -> Page<'d> {
     desk.write(&format!("{}.json", desk.name), &format!("{config:#}"));
     Page { name, desk, names: vec![("my-tracker", desk.name.clone())] }
 }
@@ -123,6 +126,37 @@ fn own_server() {
     let mut page = page("own-server.md", &desk, &desk.config());
     page.names.push(("203.0.113.7", host.address.clone()));
     page.run();
+}
+
+/// The pages about a tracker that runs already, one after another on one host: each has in its file what it changes.
+#[test]
+fn a_tracker_that_runs() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    desk.deploy_on(&host);
+    let mut config = desk.config();
+    let mut run = |name, change: fn(&mut Value)| {
+        change(&mut config);
+        let mut page = page(name, &desk, &config);
+        page.names.push(("203.0.113.7", host.address.clone()));
+        page.run();
+    };
+    run("monitoring.md", |_| {});
+    run("backup.md", |_| {});
+    run("upgrade.md", |config| {
+        config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into()
+    });
+    run("https.md", |config| {
+        config["images"]["caddy"] = lab::CADDY.into();
+        config["https"] = json!({ "admin_email": "you@example.org", "ca": "internal" });
+        for (service, domain) in
+            [("/http_trackers/0", "tracker.example.org"), ("/http_api", "api.example.org")]
+        {
+            let service = config["tracker"].pointer_mut(service).unwrap();
+            service["domain"] = domain.into();
+            service["use_tls_proxy"] = true.into();
+        }
+    });
 }
 
 #[test]
