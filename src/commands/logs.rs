@@ -63,8 +63,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     if args.follow {
         app.out.refuse_beside_json("--follow")?;
     }
-    let env = app.store.load(&args.name)?;
-    state::require(args.name.as_str(), env.reached(), "logs", Stage::Configured)?;
+    let env = app.store.as_it_stands(app.store.load(&args.name)?)?;
+    state::require(args.name.as_str(), env.stage, "logs", Stage::Configured)?;
     let known = services::containers(&env.config);
     check_services(args, &known)?;
     app.log_for(&args.name)?;
@@ -135,7 +135,7 @@ fn session(app: &App, env: &Environment, args: &Args, reader: &mut Reader) -> Re
             .help(format!("look on the host: torrust-tracker-deployer ssh {}", env.name)));
     }
     if reader.found_nothing() && !args.follow {
-        state::require(env.name.as_str(), env.reached(), "logs", Stage::Released)?;
+        state::require(env.name.as_str(), env.stage, "logs", Stage::Released)?;
         return Err(Error::new(Code::StateRefused, format!("{} has no containers yet", env.name))
             .help(format!("start them: torrust-tracker-deployer run {}", env.name)));
     }

@@ -92,7 +92,7 @@ fn look_at_host(
     lines: &mut Vec<Line>,
 ) -> Result<Option<Facts>> {
     let Some(host) = env.host.as_ref().filter(|_| env.stage < Stage::Destroyed) else { return Ok(None) };
-    let mut look = Look::new(app, env, deep)?;
+    let mut look = Look::new(app, &app.store.as_it_stands(env.clone())?, deep)?;
     let facts = match look.inside() {
         Ok(seen) => {
             let system = if host.system.is_empty() { "a host" } else { &host.system };

@@ -155,7 +155,11 @@ fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -
             env.name
         ));
     }
-    if env.release.is_some() && env.config.grafana.is_some() && differs("grafana.admin_user") {
+    if env.release.is_some()
+        && env.config.grafana.is_some()
+        && next.config.grafana.is_some()
+        && differs("grafana.admin_user")
+    {
         notes.push("Grafana has its administrator's name from its first start: change it there first, in its profile page".into());
     }
     notes

@@ -60,10 +60,7 @@ fn values(config: &Config) -> Result<Value> {
     let calendars = schedule::on_calendar(&backup.schedule)
         .map_err(|why| Error::new(Code::ConfigInvalid, "backup.schedule is no schedule").why(why))?;
     let (driver, data, owner, database) = match &config.tracker.core.database {
-        Database::Sqlite3(sqlite) => {
-            let path = format!("storage/tracker/lib/database/{}", sqlite.database_name);
-            ("sqlite3", path, tracker::USER_ID, None)
-        }
+        Database::Sqlite3(sqlite) => ("sqlite3", tracker::stored::file_of(sqlite), tracker::USER_ID, None),
         Database::Mysql(mysql) => {
             ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&mysql.database_name)))
         }

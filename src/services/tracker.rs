@@ -32,7 +32,7 @@ pub const KIND: Kind = Kind {
     ports,
     endpoints,
     checks,
-    host_checks: |_| vec![],
+    host_checks: stored::checks,
     full_checks: meeting::checks,
     full_host_checks: |_| vec![],
 };

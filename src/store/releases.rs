@@ -11,6 +11,7 @@ use super::{Choices, Environment, Store, unreadable, unwritable, write_whole};
 use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
+use crate::state::Stage;
 
 /// What a release on the host was made from, so that a `rollback` to it has the configuration that belongs to its files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,6 +63,25 @@ impl Store {
         }
         releases.sort_by_key(|release: &Release| release.number);
         Ok(releases)
+    }
+
+    /// The environment as it stands on the host: after an update and before its deployment, that is what the release in
+    /// place was made from.
+    ///
+    /// # Errors
+    /// A release cannot be read.
+    pub fn as_it_stands(&self, env: Environment) -> Result<Environment> {
+        if env.stage >= Stage::Released || env.reached() < Stage::Released {
+            return Ok(env);
+        }
+        let in_place = |release: &Release| Some(release.number) == env.release;
+        let Some(Release { mut config, choices, .. }) = self.releases(&env.name)?.into_iter().find(in_place)
+        else {
+            return Ok(env);
+        };
+        config.ssh_credentials = env.config.ssh_credentials.clone();
+        let stage = if env.healthy == env.release { Stage::Running } else { Stage::Released };
+        Ok(Environment { stage, choices, config, ..env })
     }
 
     /// Writes a release so that a crash leaves either none or a whole one.

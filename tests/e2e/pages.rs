@@ -144,7 +144,7 @@ fn a_tracker_that_runs() {
     run("monitoring.md", |_| {});
     run("backup.md", |_| {});
     run("upgrade.md", |config| {
-        config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into()
+        config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
     });
     run("https.md", |config| {
         config["images"]["caddy"] = lab::CADDY.into();

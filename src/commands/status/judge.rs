@@ -149,7 +149,7 @@ impl Wanted {
         let containers = services::all(env)?.into_iter().filter_map(|service| service.container).collect();
         Ok(Self {
             name: env.name.to_string(),
-            stage: env.reached(),
+            stage: env.stage,
             containers,
             made_by_us: env.host.as_ref().is_some_and(|host| host.origin == Origin::Created),
             shell,

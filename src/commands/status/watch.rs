@@ -22,8 +22,8 @@ use view::View;
 /// Watches until somebody ends it.
 pub fn run(app: &App, args: &super::Args, name: &crate::config::EnvironmentName) -> crate::commands::Done {
     app.out.refuse_beside_json("--watch")?;
-    let env = app.store.load(name)?;
-    state::require(name.as_str(), env.reached(), "status --watch", Stage::Configured)?;
+    let env = app.store.as_it_stands(app.store.load(name)?)?;
+    state::require(name.as_str(), env.stage, "status --watch", Stage::Configured)?;
     app.log_for(name)?;
     let env = app.reveal(&env)?;
     let target = app.target(&env)?;

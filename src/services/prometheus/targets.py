@@ -37,9 +37,11 @@ def run(*command):
 
 def tracker_says(url):
     """What the tracker answers to the token in the query, which all its versions read, unlike the header."""
-    container = run("docker", "compose", "ps", "--quiet", "tracker")[0]
+    container = run("docker", "compose", "ps", "--quiet", "tracker")
+    if not container:
+        return "; the tracker does not run"
     networks = "{{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-    image, address = run("docker", "inspect", "--format", networks, container)[:2]
+    image, address = run("docker", "inspect", "--format", networks, container[0])[:2]
     with open(TOKEN, encoding="ascii") as file:
         token = urllib.parse.quote(file.read(), safe="")
     url = urllib.parse.urlsplit(url)

@@ -1,8 +1,8 @@
 //! What the tracker's database holds, asked on the host and not of the tracker.
 
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Sqlite};
 use crate::probe::swarm::InfoHash;
-use crate::services::{in_container, mysql};
+use crate::services::{HostCheck, in_container, mysql};
 use crate::tools::ssh::sh_quote;
 
 /// Asks an SQLite file, which is only read.
@@ -15,10 +15,29 @@ print(*database.execute(sys.argv[2]).fetchone())";
 pub fn count_of(config: &Config, torrent: InfoHash) -> String {
     let question = format!("SELECT COUNT(*) FROM whitelist WHERE info_hash = '{torrent}'");
     match &config.tracker.core.database {
-        Database::Sqlite3(sqlite) => {
-            let file = format!("storage/tracker/lib/database/{}", sqlite.database_name);
-            format!("python3 -c {} {} {}", sh_quote(SQLITE), sh_quote(&file), sh_quote(&question))
-        }
+        Database::Sqlite3(sqlite) => ask(sqlite, &question),
         Database::Mysql(_) => in_container(mysql::NAME, &mysql::client(&question)),
     }
+}
+
+fn ask(sqlite: &Sqlite, question: &str) -> String {
+    format!("python3 -c {} {} {}", sh_quote(SQLITE), sh_quote(&file_of(sqlite)), sh_quote(question))
+}
+
+/// Where `SQLite`'s database is, below `/opt/torrust`.
+#[must_use]
+pub fn file_of(sqlite: &Sqlite) -> String {
+    format!("storage/tracker/lib/database/{}", sqlite.database_name)
+}
+
+/// The tracker goes on from its memory for a while when its database file is none any more. MySQL's own service asks it.
+#[must_use]
+pub fn checks(config: &Config) -> Vec<HostCheck> {
+    let Database::Sqlite3(sqlite) = &config.tracker.core.database else { return vec![] };
+    vec![HostCheck {
+        name: "SQLite: the database can be read".into(),
+        command: ask(sqlite, "SELECT count(*) || ' tables and indexes' FROM sqlite_master"),
+        awaited: false,
+        quick: true,
+    }]
 }

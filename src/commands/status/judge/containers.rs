@@ -86,11 +86,10 @@ impl Look<'_> {
             (self.wanted.typed("deploy"), format!("{} {}", self.wanted.typed("logs"), self.pinned.name));
         if container.state != "running" || container.health == "unhealthy" {
             let help = if container.state == "exited" { deploy } else { logs };
-            // Before `run` nobody promised that it is well.
-            return match self.wanted.stage {
-                Stage::Running => line.bad("running, healthy", help),
-                _ => line.warning("running, healthy", help),
-            };
+            // Before `run` nobody promised that it runs; one that ends again and again was started.
+            let promised = self.wanted.stage == Stage::Running || container.state == "restarting";
+            let expected = "running, healthy";
+            return if promised { line.bad(expected, help) } else { line.warning(expected, help) };
         }
         if let Some(expected) = self.other_image() {
             return line.bad(expected, deploy);
