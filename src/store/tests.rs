@@ -215,3 +215,31 @@ fn releases_are_kept_by_number_and_only_as_long_as_the_host_has_them() {
     store.forget_releases_but(&env.name, &[10]).unwrap();
     assert_eq!(store.releases(&env.name).unwrap().len(), 1);
 }
+
+#[test]
+fn until_an_update_is_deployed_the_host_stands_as_its_release_was_made() {
+    let (_folder, store) = store();
+    let (mut env, _lock) = stored(&store, "demo");
+    store.keep_release(&env.name, &Release { number: 3, ..Release::of(&env, "sum".into()) }).unwrap();
+    let released = env.config.clone();
+    env.config.images.tracker = "another:1".into();
+    env.stage = Stage::Configured;
+    let as_it_stands = |env: &Environment| store.as_it_stands(env.clone()).unwrap();
+    assert_eq!(as_it_stands(&env).config, env.config, "nothing is released");
+
+    env.host = Some(Host {
+        origin: Origin::Registered,
+        address: "192.0.2.7".into(),
+        address_v6: None,
+        port: 22,
+        host_key: String::new(),
+        system: String::new(),
+    });
+    (env.release, env.healthy) = (Some(3), Some(3));
+    let stands = as_it_stands(&env);
+    assert_eq!((&stands.config, stands.stage), (&released, Stage::Running));
+    env.healthy = Some(2);
+    assert_eq!(as_it_stands(&env).stage, Stage::Released, "nobody saw it healthy");
+    env.release = Some(4);
+    assert_eq!(as_it_stands(&env).config, env.config, "what it was made from is not known");
+}

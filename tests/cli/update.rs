@@ -194,20 +194,3 @@ fn a_port_at_hetzner_needs_provision_again() {
     let refusal = world.refusal(&UPDATE);
     assert!(refusal.causes.starts_with("provider.location: \"nbg1\" -> \"fsn1\""), "{}", refusal.causes);
 }
-
-#[test]
-fn what_stands_is_looked_at_until_the_update_is_deployed() {
-    let (world, _) = running();
-    changed(&world, |config| {
-        config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into()
-    });
-    world.ok(&UPDATE);
-    assert_eq!(world.state("minimal")["stage"], "configured");
-    let tested = world.ok(&["test", "minimal"]);
-    assert!(
-        tested.stdout.contains("ok      API") && tested.stdout.contains("figures with the token"),
-        "{}",
-        tested.stdout
-    );
-    assert!(world.ok(&["logs", "minimal"]).code == Some(0));
-}
