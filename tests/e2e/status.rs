@@ -188,7 +188,10 @@ fn half_way_and_off(desk: &Desk, host: &Host) {
         edit(&mut state);
         std::fs::write(&stored, state.to_string()).unwrap();
     };
-    store(&|state| state["stage"] = "configured".into());
+    store(&|state| {
+        state["stage"] = "configured".into();
+        state.as_object_mut().unwrap().remove("release");
+    });
     host.exec("docker stop torrust-tracker-1");
     assert_eq!(well(desk)["state"], "configured");
     let attempt = json!({ "command": "run", "step": "Start", "since": "2026-01-01T00:00:00Z" });
