@@ -12,10 +12,17 @@ environment='' driver='' data='' owner='' database='' retention_days=''
 
 fail() { echo "$*" >&2; exit 1; }
 
-# refuse WORD TEXT: fails, with a word for programs: full, busy, invalid, foreign, none.
+# refuse WORD TEXT: fails, with a word for programs: full, busy, invalid, foreign, none, half ID.
 refuse() {
   echo "refused $1"
   fail "$2"
+}
+
+# await WHO [-s] FD: waits for the lock that the file at FD is. Of the two, $root/.lock comes before $folder/.lock.
+await() {
+  flock -n "${@:2}" && return
+  echo "doing waiting for $1 on this host"
+  flock -w 600 "${@:2}" || fail "$1 is still at work on this host"
 }
 
 compose() { docker compose --project-directory "$root" "$@" </dev/null; }

@@ -11,13 +11,22 @@
 # The new database is built beside the present one while the tracker goes on. Then the two change places, by renaming; the
 # old one stays until the stack is healthy with the new one and nobody objects, and comes back otherwise. It says:
 #   doing TEXT
-#   atwork ID                 settle: one is at work
+#   atwork ID SHA256          settle: one is at work, from the archive with that checksum
+#   earlier TIME ID kept|... [WHY]         settle: one is over, which nobody heard of; as `ended`
 #   received ID               receive
 #   safety ID                 the backup of the present database
 #   rows TABLE COUNT          what was restored
 #   down MILLISECONDS         for how long the tracker was stopped
 #   started                   its word is awaited on standard input for half a minute: "keep", or "undo WHY"
-#   ended ID kept|undone|failed [WHY]      undone: the old database is back; failed: it never went away
+#   ended ID kept|undone|failed|unsaved [WHY]    undone: the old database is back; failed: it never went away; unsaved: as it
+#                             could not be copied
+#
+# `step` in its state is how far it is. Whatever it was cut off at, it is known from there what is whose:
+#   building, stopped, saving   the old database is in its place
+#   moving                      they change places, and the stack is stopped
+#   placed                      the new one is in its place, whole; the old one beside it, too
+#   keeping                     the new one it is; the old one goes
+#   undoing                     the old one it is, and comes back
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
@@ -25,41 +34,55 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/archive.sh"
 unit=torrust-tracker-restore
 state=$folder/.restore
+# While it is there, the database may be half of two: who would start the stack with it, or copy it, looks for it.
+half=$root/.half-restored
 new=$root/$data.restored
 old=$root/$data.before-restore
-# A file with its log, or a folder that a server has to itself.
-parts=(-wal -shm '')
+# A database with its logs. One of those beside another database would be played into it.
+logs=(-journal -wal -shm)
 users=(tracker)
-[ "$driver" != mysql ] || { parts=(''); users=(tracker mysql); }
+[ "$driver" != mysql ] || users=(tracker mysql)
 
-step() { echo "$1" >"$state/step"; }
-
-at_work() { systemctl is-active --quiet $unit; }
-
-# The log before the database: without the one the other is not whole, and it is the database that is looked for later.
-put_aside() {
-  local part
-  for part in "${parts[@]}"; do
-    [ ! -e "$root/$data$part" ] || mv -T "$root/$data$part" "$old$part"
-  done
+# Is there whole after a power cut, or not at all: what becomes of the database depends on it.
+note() { # note NAME TEXT
+  echo "$2" >"$state/$1.new" && sync "$state/$1.new" && mv "$state/$1.new" "$state/$1" && sync "$state"
 }
 
-# May be cut off anywhere, and done again.
+step() { note step "$1"; }
+
+noted() { cat "$state/$1" 2>/dev/null || :; }
+
+# Also one that was told to end, and undoes what it did.
+at_work() {
+  case $(systemctl is-active $unit) in active | activating | deactivating) ;; *) return 1 ;; esac
+}
+
+# The logs before the database: without the one the other is not whole, and it is the database that is looked for later.
+put_aside() {
+  local part
+  for part in "${logs[@]}" ''; do
+    [ ! -e "$root/$data$part" ] || mv -T "$root/$data$part" "$old$part"
+  done
+  to_disk
+}
+
+# May be cut off anywhere, and done again: once neither of the two is there, the new one is no longer in its place.
 put_back() {
   local part
   if [ -e "$old" ] || [ -e "$state/placed" ]; then
-    for part in "${parts[@]}"; do rm -rf "${root:?}/$data$part"; done
-    rm -f "$state/placed"
+    for part in "${logs[@]}" ''; do rm -rf "${root:?}/$data$part" || return; done
+    rm -f "$state/placed" && sync "$state" || return
   fi
-  for part in '' -wal -shm; do
-    [ ! -e "$old$part" ] || mv -T "$old$part" "$root/$data$part"
+  for part in '' "${logs[@]}"; do
+    [ ! -e "$old$part" ] || mv -T "$old$part" "$root/$data$part" || return
   done
+  to_disk
 }
 
-discard() {
-  local path
-  for path in "$1" "$1"-wal "$1"-shm "$1".rows; do rm -rf "$path"; done
-}
+# What was done to the database, before it is noted: the note may be on another disk.
+to_disk() { sync -f "$(dirname "$root/$data")"; }
+
+discard() { rm -rf "$1" "$1".rows "${logs[@]/#/$1}"; }
 
 # Starts the stack, and waits until all of it is healthy. What ends again and again will not be.
 start_all() {
@@ -77,53 +100,92 @@ start_all() {
   return 1
 }
 
-ended() { # ended WORD WHY
-  echo "$(cat "$state/id") $*" >"$state/end.new"
-  mv "$state/end.new" "$state/end"
+ended() { # ended WORD [WHY]
+  rm -f "$half" && note end "$(noted id) $*"
 }
 
+# The old one is given up only once it is said that it will not be wanted back.
+keep() { # keep [WHY]
+  step keeping && discard "$old" && ended kept "$@"
+}
+
+# As put_back, it may be cut off and done again. Where it cannot be done, it has no end, and is done when one looks for it.
 undo() { # undo WHY
   local was word=failed why=$1
-  was=$(cat "$state/step" 2>/dev/null) || was=building
+  was=$(noted step)
   stop_scratch
-  case $was in moving | placed)
-    word=undone
-    compose stop "${users[@]}"
-    put_back
+  discard "$new"
+  case $was in
+    keeping) return ;;
+    saving) word=unsaved ;;
+    moving | placed | undoing)
+      word=undone
+      # Nothing is moved beneath who uses it.
+      step undoing && compose stop "${users[@]}" && put_back || return
+      ;;
+  esac
+  # Before the tracker was stopped there was nothing to start: what was released and never run is not for us to run.
+  case $was in '' | building) ;; *)
+    [ ! -e "$state/ran" ] || start_all || why="$why; and the stack does not get healthy again"
     ;;
   esac
-  discard "$new"
-  [ ! -e "$state/ran" ] || start_all || why="$why; and the stack does not get healthy again"
   ended $word "$why"
 }
 
-# settle [tell]: tell: nobody heard what it said before its end
-settle() {
+# Ends one that was cut off, in the way that it was going.
+mend() {
+  case "$(noted step) $(noted verdict)" in
+    keeping*) keep "it was cut off when it was as good as over" ;;
+    "placed undo"*) undo "it was cut off" ;;
+    # The database was whole and in its place, and may have been used since.
+    placed*)
+      if start_all; then
+        keep "it was cut off when the stack was about to start; the stack is healthy"
+      else
+        undo "it was cut off"
+      fi
+      ;;
+    *) undo "it was cut off" ;;
+  esac
+}
+
+settle() { # settle ended|earlier: what its end is told as
   [ -d "$state" ] || return 0
   if at_work; then
-    echo "atwork $(cat "$state/id")"
-    return 0
-  fi
-  if [ ! -e "$state/id" ]; then
-    rm -rf "$state"
+    echo "atwork $(noted id) $(cut -c 1-64 "$folder/$(noted id).tar.gz.sha256" 2>/dev/null)"
     return 0
   fi
   if [ ! -e "$state/end" ]; then
-    echo "doing mending a restore that was cut off"
     exec 9>>"$root/.lock"
-    flock -w 600 9 || fail "a release or run is still at work on this host"
-    # The database was whole and in its place, and may have been used since.
-    if [ "$(cat "$state/step" 2>/dev/null)" = placed ] && start_all 2>/dev/null; then
-      discard "$old"
-      ended kept "it was cut off when the stack was about to start; the stack is healthy"
-    else
-      undo "it was cut off" >/dev/null 2>&1
+    await "a release or run" 9
+    exec 8>>"$folder/.lock"
+    await "a backup" 8
+    # Meanwhile it may have come to it.
+    if [ ! -e "$state/end" ]; then
+      [ -d "$state" ] || return 0
+      echo "doing mending a restore that was cut off"
+      set +e
+      mend >/dev/null 2>>"$state/said"
+      set -e
+      [ -e "$state/end" ] || fail "the restore that was cut off cannot be undone: $(tail -n 1 "$state/said")"
     fi
-    exec 9>&-
+    exec 8>&- 9>&-
   fi
-  [ -z "${1:-}" ] || grep -E '^(rows|safety|down) ' "$state/log" || :
-  echo "ended $(cat "$state/end")"
-  rm -rf "$state"
+  case $1 in
+    ended) echo "ended $(noted end)" ;;
+    earlier)
+      grep '^safety ' "$state/log" || :
+      echo "earlier $(date -u -r "$state/end" +%FT%TZ) $(noted end)"
+      ;;
+  esac
+  forget
+}
+
+# At once, as what is left of it must not look like one that was cut off.
+forget() {
+  rm -rf "$half" "$state.over"
+  mv -T "$state" "$state.over"
+  rm -rf "$state.over"
 }
 
 receive() { # receive BYTES SHA256
@@ -137,11 +199,10 @@ receive() { # receive BYTES SHA256
   [ "$(sha256sum <"$incoming" | cut -c 1-64)" = "$2" ] || fail "the archive did not arrive as it was sent"
   gzip -t <"$incoming" 2>/dev/null || refuse invalid "the archive is damaged: its own checksum does not fit"
   about=$(about_of "$incoming") || refuse invalid "it is no backup of this program: nothing in it says what it is of"
+  believe it
   id=$(is id)
-  [[ $id =~ ^[0-9]{8}T[0-9]{6}Z-[0-9]+$ ]] || refuse invalid "it is no backup of this program: its name is $id"
-  if [ -e "$folder/$id.tar.gz" ]; then
-    cmp -s "$incoming" "$folder/$id.tar.gz" || refuse invalid "the host has another archive that is called $id"
-  fi
+  # Another tracker may have made one at the same moment.
+  cmp -s "$incoming" "$folder/$id.tar.gz" || id=$id-${2:0:12}
   echo "$2  $id.tar.gz" >"$folder/$id.tar.gz.sha256"
   sync -f "$folder"
   mv "$incoming" "$folder/$id.tar.gz"
@@ -158,18 +219,24 @@ check() { # check ID [foreign]
 }
 
 begin() { # begin ID [unsaved]
-  mkdir "$state" 2>/dev/null || refuse busy "another restore is at work on this host"
-  echo "$1" >"$state/id"
-  : >"$state/log"
-  cp -r "$here" "$state/tools"
-  systemd-run --quiet --collect --unit=$unit bash "$state/tools/restore.sh" work "$@" </dev/null
+  local prepared=$state.begun
+  rm -rf "$prepared"
+  mkdir "$prepared"
+  echo "$1" >"$prepared/id"
+  : >"$prepared/log"
+  cp -r "$here" "$prepared/tools"
+  sync -f "$prepared"
+  mv -T "$prepared" "$state" 2>/dev/null || { rm -rf "$prepared"; refuse busy "another restore is at work on this host"; }
+  # A shutdown waits for it, and Docker's end, too: it must be able to undo what it did.
+  systemd-run --quiet --collect --unit=$unit --property=TimeoutStopSec=30min --property=After=docker.service \
+    bash "$state/tools/restore.sh" work "$@" </dev/null
   follow
 }
 
 follow() {
   local process
   # Where the input ends, whoever listened is gone: how it ended is for the next one to hear.
-  (while read -r word why; do echo "$word $why" >"$state/verdict"; done; kill $$) <&0 &
+  (while read -r word why; do note verdict "$word $why"; done; kill $$) <&0 &
   process=$(systemctl show --property MainPID --value $unit)
   if [ "$process" -gt 0 ]; then
     tail -n +1 -f -s 0.1 --pid="$process" "$state/log"
@@ -178,13 +245,15 @@ follow() {
   fi
   kill $! 2>/dev/null || :
   until ! at_work; do sleep 0.1; done
-  settle
+  settle ended
 }
 
 # The first complaint is the reason; what comes after it follows from it.
 leave() {
   local status=$? why
   trap - EXIT
+  # Who wants us gone waits until it is undone.
+  trap '' TERM INT HUP
   set +e
   if [ "$status" -ne 0 ]; then
     why=$(grep -vE '\[Warning\]|^ ?(Container|Network) ' "$state/said" | head -n 3 | tr '\n' ' ')
@@ -195,23 +264,29 @@ leave() {
 # The database in its new place, and the stack with it.
 change() {
   local unsaved=$1 began made
+  exec 8>"$folder/.lock"
+  await "a backup" 8
   began=$(date +%s%N)
   echo "doing stopping the tracker"
   step stopped
   compose stop tracker
   if [ -e "$root/$data" ] && [ -z "$unsaved" ]; then
     echo "doing making a backup of the present database"
+    step saving
     [ "$driver" != mysql ] || compose up --detach --wait mysql
     made=$(bash "$here/backup.sh" create held | sed -n 's/^made \([^ ]*\) .*/\1/p')
     echo "safety $made"
+    step stopped
   fi
   echo "doing putting the database in its place"
   compose stop "${users[@]}"
+  noted id >"$half"
+  sync "$half" "$root"
   step moving
   put_aside
-  touch "$state/placed"
+  note placed ''
   mv -T "$new" "$root/$data"
-  sync -f "$root"
+  to_disk
   step placed
   echo "doing starting the stack"
   start_all || fail "the stack does not get healthy with it: $(unhealthy)"
@@ -243,7 +318,7 @@ work() { # work ID [unsaved]
   trap 'exit 143' TERM INT HUP
   step building
   exec 9>>"$root/.lock"
-  flock -n 9 || { echo "doing waiting for a release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
+  await "a release or run" 9
   [ -z "$(compose ps --quiet --status running tracker)" ] || touch "$state/ran"
   # It would be taken for the one that this restore puts aside.
   [ ! -e "$old" ] || fail "an older database lies at $old: look at it, and move it away"
@@ -252,12 +327,11 @@ work() { # work ID [unsaved]
   echo "$rows"
   change "${2:-}"
   verdict
-  discard "$old"
-  ended kept
+  keep
 }
 
 case ${1:-} in
-  settle) settle tell ;;
+  settle) settle earlier ;;
   receive | check | begin | follow | work) "$@" ;;
   *) sed -n '3,10s/# //p' "$0" >&2; exit 2 ;;
 esac

@@ -18,8 +18,7 @@ cd /opt/torrust
 exec 9>.lock
 flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
 # Half a database must not be started with; its old one is beside it.
-half=storage/backup/.restore
-[ ! -e $half/id ] || [ -e $half/end ] || { echo "half-restored $(cat $half/id)"; exit 1; }
+[ ! -e .half-restored ] || { echo "half-restored $(cat .half-restored)"; exit 1; }
 
 containers() { docker compose ps --all --no-trunc --format json | sed 's/^/container /'; }
 

@@ -19,6 +19,7 @@ mod look;
 mod manual;
 mod many;
 mod render;
+mod restoring;
 mod rollback;
 mod secrets;
 mod ssh;

@@ -1,0 +1,210 @@
+//! `restore.sh` itself, on a folder that stands for a host: cut off before each thing that it does, and then once more.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const ID: &str = "20260131T030000Z-1";
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/backup");
+const SQLITE: (&str, &str) = ("sqlite3", "storage/tracker/lib/database/tracker.db");
+const MYSQL: (&str, &str) = ("mysql", "storage/mysql/data");
+
+/// The power goes at the call whose number is in `cut`; a removal is half done then.
+const COUNTED: &str = r#"#!/bin/bash
+count=$(($(<"$BENCH/count") + 1))
+echo $count >"$BENCH/count"
+if [ "$count" -eq "$(<"$BENCH/cut")" ]; then
+  if [ "${0##*/}" = rm ]; then find "${@: -1}" -type f 2>/dev/null | head -n 1 | xargs -r /bin/rm; fi
+  kill -9 0
+fi
+[ "${0##*/}" = sync ] || exec "/bin/${0##*/}" "$@"
+"#;
+const DOCKER: &str = r#"#!/bin/bash
+echo "$*" >>"$BENCH/docker.log"
+case $* in *RestartCount*) echo 0 ;; inspect*) echo running healthy ;; *' ps '*) echo 1 ;; esac
+"#;
+
+/// A host with a database, the scripts, and what they call.
+struct Bench {
+    folder: TempDir,
+    data: PathBuf,
+}
+
+impl Bench {
+    fn new((driver, data): (&str, &str)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bench = Self { data: folder.path().join("root").join(data), folder };
+        fs::create_dir_all(bench.path("tools")).unwrap();
+        for entry in fs::read_dir(TOOLS).unwrap().flatten() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let root = bench.path("root").display().to_string();
+            let text = text.replace("root=/opt/torrust", &format!("root={root}"));
+            fs::write(bench.path("tools").join(entry.file_name()), text).unwrap();
+        }
+        bench.write(
+            "tools/settings",
+            &format!("environment=demo\ndriver={driver}\ndata={data}\nowner=0\ndatabase=x\n"),
+        );
+        bench.write("root/releases/current", "");
+        for name in ["mv", "rm", "sync"] {
+            bench.program(name, COUNTED);
+        }
+        bench.program("docker", DOCKER);
+        bench.program("systemctl", "#!/bin/bash\necho inactive; exit 3\n");
+        bench
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn program(&self, name: &str, text: &str) {
+        let path = format!("bin/{name}");
+        self.write(&path, text);
+        fs::set_permissions(self.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn state(&self, name: &str, text: &str) {
+        self.write(&format!("root/storage/backup/.restore/{name}"), text);
+    }
+
+    /// A database at the usual place, or one with that ending: a file with a log, or a folder of files.
+    fn database(&self, ending: &str, what: &str) {
+        let path = PathBuf::from(format!("{}{ending}", self.data.display()));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if self.data.ends_with("data") {
+            fs::create_dir(&path).unwrap();
+            ["a", "b", "c"].iter().for_each(|name| fs::write(path.join(name), what).unwrap());
+        } else {
+            fs::write(&path, what).unwrap();
+            fs::write(format!("{}-journal", path.display()), what).unwrap();
+        }
+    }
+
+    /// All files around the database, with what is in them.
+    fn databases(&self) -> Vec<String> {
+        let script = "cd \"$1\" && find . -type f ! -name '*.restored*' -exec grep -H . {} + | sort";
+        let beside = self.data.parent().unwrap();
+        let ran = Command::new("bash").args(["-c", script, "-"]).arg(beside).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// One that was cut off when the new database had got its place.
+    fn placed(&self, verdict: Option<&str>) {
+        self.state("id", ID);
+        self.state("log", "safety 20260201T000000Z-1\n");
+        for (name, text) in [("step", "placed"), ("placed", ""), ("ran", "")] {
+            self.state(name, text);
+        }
+        verdict.into_iter().for_each(|verdict| self.state("verdict", verdict));
+        self.write("root/.half-restored", ID);
+        self.database("", "new");
+        self.database(".before-restore", "old");
+    }
+
+    /// Calls the script; the power goes at this counted call. Nothing where it went.
+    fn call(&self, args: &[&str], cut: usize, input: Stdio) -> Option<(bool, String)> {
+        self.write("count", "0");
+        self.write("cut", &cut.to_string());
+        let ran = Command::new("bash")
+            .arg(self.path("tools/restore.sh"))
+            .args(args)
+            .env("BENCH", self.folder.path())
+            .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()))
+            .process_group(0)
+            .stdin(input)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr);
+        ran.status.code().map(|code| (code == 0, said))
+    }
+
+    fn settle(&self) -> String {
+        let (good, said) = self.call(&["settle"], 0, Stdio::null()).unwrap();
+        assert!(good, "{said}");
+        said
+    }
+}
+
+/// Wherever the power goes, the database that remains is this one, all of it, and it alone.
+fn cut_everywhere(kind: (&str, &str), verdict: Option<&str>, word: &str) {
+    let whole = Bench::new(kind);
+    whole.database("", if word == "undone" { "old" } else { "new" });
+    for cut in 1.. {
+        let bench = Bench::new(kind);
+        bench.placed(verdict);
+        let over = bench.call(&["settle"], cut, Stdio::null());
+        let said = bench.settle() + &over.clone().unwrap_or_default().1;
+        assert_eq!(bench.databases(), whole.databases(), "cut at {cut}: {said}");
+        assert!(said.is_empty() || said.contains(&format!(" {ID} {word}")), "cut at {cut}: {said}");
+        assert!(!bench.path("root/.half-restored").exists(), "cut at {cut}");
+        if over.is_some() {
+            assert!(cut > 10, "hardly anything was counted");
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_is_undone_is_never_taken_for_a_success() {
+    cut_everywhere(SQLITE, Some("undo the checks fail"), "undone");
+    cut_everywhere(MYSQL, Some("undo the checks fail"), "undone");
+}
+
+#[test]
+fn what_is_kept_is_never_undone_with_half_of_the_old_database() {
+    cut_everywhere(SQLITE, None, "kept");
+    cut_everywhere(MYSQL, None, "kept");
+}
+
+#[test]
+fn before_the_tracker_was_stopped_nothing_is_started() {
+    let bench = Bench::new(SQLITE);
+    bench.state("id", ID);
+    bench.state("log", "");
+    bench.state("step", "building");
+    bench.state("ran", "");
+    bench.database("", "old");
+    assert!(bench.settle().contains("failed it was cut off"));
+    let asked = fs::read_to_string(bench.path("docker.log")).unwrap();
+    assert!(!asked.contains("compose"), "{asked}");
+}
+
+#[test]
+fn an_archive_of_somebody_else_is_not_believed() {
+    let bench = Bench::new(SQLITE);
+    let about = |bytes: &str, path: &str| {
+        format!(
+            "format=1\nenvironment=other\nid={ID}\nrelease=1\ndriver=sqlite3\npath={path}\nbytes={bytes}\nrows=keys 1\n"
+        )
+    };
+    let mark = bench.path("mark");
+    let evil = format!("a[$(touch {})]", mark.display());
+    let receive = |about: &str| {
+        bench.write("in/about", about);
+        let pack = "tar -czf ../in.tar.gz about && sha256sum <../in.tar.gz | cut -c 1-64";
+        let packed = Command::new("bash").args(["-c", pack]).current_dir(bench.path("in")).output().unwrap();
+        let sum = String::from_utf8(packed.stdout).unwrap().trim().to_owned();
+        let archive = fs::File::open(bench.path("in.tar.gz")).unwrap();
+        (bench.call(&["receive", "1", &sum], 0, archive.into()).unwrap(), sum)
+    };
+    for about in [about(&evil, SQLITE.1), about("010", SQLITE.1), about("10", "--to-command=reboot")] {
+        let ((good, said), _) = receive(&about);
+        assert!(!good && said.contains("refused invalid"), "{said}");
+    }
+    assert!(!mark.exists());
+
+    // Two hosts may make a backup at the same moment.
+    bench.write(&format!("root/storage/backup/{ID}.tar.gz"), "this host's own");
+    let ((good, said), sum) = receive(&about("10", SQLITE.1));
+    assert!(good && said.contains(&format!("received {ID}-{}", &sum[..12])), "{said}");
+}
