@@ -4,11 +4,13 @@
 # Says of an archive what must hold before anything is touched: whole, of ours, of this environment, of this driver.
 # examine ID [foreign]: sets $archive and $about
 examine() {
+  [[ $1 =~ $id_pattern ]] || fail "there is no backup $1 on this host"
   archive=$folder/$1.tar.gz
   [ -f "$archive" ] || fail "there is no backup $1 on this host"
   [ "$(cut -c 1-64 "$archive.sha256")" = "$(sha256sum <"$archive" | cut -c 1-64)" ] ||
     refuse invalid "the backup $1 is damaged: it has another checksum than when it was made"
   about=$(about_of "$archive") || refuse invalid "$1 is no backup of this program: nothing in it says what it is of"
+  believe "the backup $1"
   [ "$(is environment)" = "$environment" ] || [ "${2:-}" = foreign ] ||
     refuse invalid "the backup $1 is of the environment $(is environment), not of $environment"
   [ "$(is driver)" = "$driver" ] ||
@@ -17,6 +19,23 @@ examine() {
 
 # The first file; the rest need not be unpacked for it. What is no archive has none.
 about_of() { tar -xzO --occurrence=1 -f "$1" about 2>/dev/null | grep -q '^format=1$' && tar -xzO --occurrence=1 -f "$1" about; }
+
+# When it was made, and of which release; of one that was brought here, the beginning of its checksum, too.
+id_pattern='^[0-9]{8}T[0-9]{6}Z-[0-9]+(-[0-9a-f]{12})?$'
+
+# What somebody else's archive says becomes numbers and words of commands here: believe WHAT
+believe() {
+  local name pattern
+  while read -r name pattern; do
+    [[ $(is "$name") =~ ^($pattern)$ ]] || refuse invalid "$1 is no backup of this program: its $name is none"
+  done <<'END'
+environment [a-z][a-z0-9]*(-[a-z0-9]+)*
+id [0-9]{8}T[0-9]{6}Z-[0-9]+
+driver sqlite3|mysql
+path storage/mysql/dump\.sql|storage/tracker/lib/database/[^/]+
+bytes 0|[1-9][0-9]{0,14}
+END
+}
 
 # is NAME: what `about` says
 is() { sed -n "s/^$1=//p" <<<"$about"; }
@@ -70,7 +89,8 @@ rows_at() {
   esac
 }
 
-scratch=torrust-scratch-mysql
+# Each caller has one of its own: a drill goes on beside a restore.
+scratch=torrust-scratch-$(basename "$0" .sh)
 stop_scratch() { docker rm --force --volumes "$scratch" >/dev/null 2>&1 || :; }
 
 start_scratch() {
