@@ -7,6 +7,7 @@ set -euo pipefail
 cd /opt/torrust
 exec 9>.lock
 flock -w 120 9 || { echo "another release or run is at work on this host" >&2; exit 1; }
+[ ! -e .half-restored ] || { echo "a restore of $(cat .half-restored) was cut off on this host" >&2; exit 1; }
 # A database that goes away would spoil a backup.
 if [ -d storage/backup ]; then
   exec 8>>storage/backup/.lock
@@ -15,7 +16,7 @@ fi
 trap '' HUP INT TERM PIPE
 said=$(mktemp /run/torrust-tracker-restart.XXXXXX)
 compose() { docker compose "$@" >>"$said" 2>&1 8>&- 9>&-; }
-compose stop --timeout 30 || :
+compose stop || :
 code=0
 compose up --detach --no-recreate --wait --wait-timeout "$1" || code=$?
 [ "$code" -eq 0 ] || cat "$said" >&2 || :

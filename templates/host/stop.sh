@@ -11,6 +11,11 @@ exec 9>.lock
 flock -w 120 9 || { echo "another release or run is at work on this host" >&2; exit 1; }
 owner=$(cat environment 2>/dev/null || echo "$1")
 [ "$owner" = "$1" ] || { echo "not stopped: what runs there is of the environment $owner"; exit 0; }
+# Who gives the host up would not look after it any more.
+[ ! -e .half-restored ] || {
+  echo "a restore of $(cat .half-restored) was cut off; end or undo it: torrust-tracker-deployer backup $1 restore $(cat .half-restored)" >&2
+  exit 1
+}
 find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n' | while read -r unit; do
   # Disabling takes the link away, after which systemd could not stop it cleanly.
   systemctl stop "$unit"
