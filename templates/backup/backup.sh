@@ -4,7 +4,7 @@
 # storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
 # each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql;
 # `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
-# that did not get there said is in `unfinished`. held: the caller keeps releases away, and no older one goes. last: the tracker is
+# that did not get there said is in `unfinished`. held: the caller has the locks, and no older one goes. last: the tracker is
 # stopped first, so that nothing comes after it, and started again where the backup fails.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
@@ -36,7 +36,13 @@ end() {
   exit "$status"
 }
 
-take_lock() {
+# A release that is being put in place meanwhile would be copied half old and half new.
+take_locks() {
+  local half
+  [ "$how" != held ] || return 0
+  exec 9>>"$root/.lock"
+  await "a release or run" -s 9
+  half=$(cat "$root/.half-restored" 2>/dev/null) && refuse "half $half" "backup failed: a restore of $half was cut off on this host"
   exec 8>"$folder/.lock"
   # Who only looks whether one is being made holds it for a moment, too.
   flock -w 5 8 || refuse busy "backup failed: another one is being made on this host"
@@ -59,12 +65,7 @@ stop_tracker() {
   [ "$driver" != mysql ] || compose up --detach --wait mysql
 }
 
-# A release that is being put in place meanwhile would be copied half old and half new.
 copy_configuration() (
-  if [ "$how" != held ]; then
-    exec 9>>"$root/.lock"
-    flock -s -w 600 9 || fail "a release or run is still at work on this host"
-  fi
   release=$(readlink "$root/releases/current")
   cd "$root"
   grep -vE '^(dir|unit) ' releases/current/manifest | cut -d ' ' -f 4- | tr '\n' '\0' |
@@ -135,7 +136,7 @@ remove_older() {
 create() {
   local id release
   install -d -m 700 "$folder"
-  take_lock
+  take_locks
   said=$(mktemp -p /run torrust-tracker-backup.XXXXXX)
   exec 3>&2 2>"$said"
   trap end EXIT
@@ -148,6 +149,7 @@ create() {
   [ "$how" != last ] || stop_tracker
   echo "doing copying the configuration"
   release=$(copy_configuration)
+  [ -n "$how" ] || exec 9>&-
   id=$id-$release
   echo "doing copying the database"
   copy_database

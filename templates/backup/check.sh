@@ -4,8 +4,8 @@ set -euo pipefail
 unit=torrust-tracker-backup
 cd /opt/torrust/storage/backup
 
-# By their names, which begin with the time: 20260131T030000Z.
-newest=$(find . -name '[0-9]*T[0-9]*Z-*.tar.gz' -printf '%f\n' | sort | tail -n 1)
+# By their names, which begin with the time: 20260131T030000Z. Those that were brought here have another part at the end.
+newest=$(find . -regex '\./[0-9]*T[0-9]*Z-[0-9]*\.tar\.gz' -printf '%f\n' | sort | tail -n 1)
 if [ -n "$newest" ]; then
   made=$(date -u -d "${newest:0:8} ${newest:9:2}:${newest:11:2}:${newest:13:2}" +%s)
   hours=$((($(date +%s) - made) / 3600))
