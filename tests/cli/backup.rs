@@ -98,21 +98,55 @@ fn a_restore_asks_and_says_what_came_of_it() {
 }
 
 #[test]
-fn a_restore_that_went_on_without_us_is_told_and_not_repeated() {
+fn a_restore_that_went_on_without_us_is_told_and_then_what_is_asked_is_done() {
     let world = with_a_backup();
-    says(&world, "settled", &format!("rows keys 3\ndown 1500\nended {ID} kept\n"));
-    snapshot!(world, &["backup", "demo", "restore", "latest"]);
-    assert_eq!(world.calls("'begin'"), 0);
-    says(&world, "settled", "ended 20200101T000000Z-1 undone it was cut off\n");
+    let restore = ["backup", "demo", "restore", ID, "--force"];
+    says(&world, "settled", &format!("earlier 2026-02-01T00:00:00Z {ID} kept\n"));
     says(&world, "restored", &format!("ended {ID} kept\n"));
-    let output = world.ok(&["backup", "demo", "restore", ID, "--force"]);
-    assert!(
-        output.stderr.contains("20200101T000000Z-1 is not restored: it was cut off"),
-        "{}",
-        output.stderr
-    );
-    says(&world, "settled", "atwork 20200101T000000Z-1\n");
+    let output = world.ok(&restore);
+    let told = format!("an earlier restore of {ID} ended at 2026-02-01T00:00:00Z: its database was kept");
+    assert!(output.stderr.contains(&told), "{}", output.stderr);
+    assert_eq!(world.calls("'begin'"), 1, "it is done again");
+    says(&world, "settled", "earlier 2026-02-01T00:00:00Z x undone it was cut off\n");
+    let output = world.ok(&restore);
+    assert!(output.stderr.contains("it was undone (it was cut off)"), "{}", output.stderr);
+
+    // Who repeats the command does not mean to go back to what was there before.
+    says(&world, "settled", &format!("safety {ID}\nearlier 2026-02-01T00:00:00Z x kept\n"));
+    snapshot!(world, &["backup", "demo", "restore", "latest", "--force"]);
+    assert_eq!(world.calls("'begin'"), 2);
+}
+
+#[test]
+fn a_restore_at_work_is_joined_by_who_asks_for_the_same() {
+    let world = with_a_backup();
+    says(&world, "restored", "rows keys 3\nended x kept\n");
+    world.write("mine.tar.gz", "data");
+    let sum = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
+    let from = ["backup", "demo", "restore", "--from", "mine.tar.gz", "--force"];
+    says(&world, "settled", &format!("atwork x {}\n", "0".repeat(64)));
+    assert_eq!(world.refusal(&from).code, "environment_locked");
     assert_eq!(world.refusal(&["backup", "demo", "restore", ID, "--force"]).code, "environment_locked");
+    says(&world, "settled", &format!("atwork x {sum}\n"));
+    assert_eq!(world.json(&from)["id"], "x");
+    assert_eq!((world.calls("'follow'"), world.calls("'begin'")), (1, 0));
+}
+
+#[test]
+fn the_latest_backup_is_one_of_this_host() {
+    let world = with_a_backup();
+    let sum = "0".repeat(64);
+    let brought =
+        format!("backup {ID} 4 {sum} unchecked\nbackup 20300101T000000Z-1-0123456789ab 4 {sum} unchecked\n");
+    says(&world, "backups", &brought);
+    says(&world, "restored", &format!("ended {ID} kept\n"));
+    world.edit_state("demo", |state| {
+        state["attempt"] =
+            json!({ "command": "run", "step": "Start", "since": "2026-01-31T03:00:00Z", "error": "x" });
+    });
+    assert_eq!(world.json(&["backup", "demo", "restore", "latest", "--force"])["id"], ID);
+    assert_eq!(world.calls("20300101"), 0);
+    assert!(world.state("demo").get("attempt").is_none(), "it runs: what failed before is over");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::tools::ssh::Ssh;
 /// A backup on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnHost {
-    /// When it was made, and of which release: `20260131T030000Z-12`.
+    /// When it was made, and of which release: `20260131T030000Z-12`; of one that was brought there, a third part.
     pub id: String,
     /// Its size.
     pub bytes: u64,
@@ -19,6 +19,13 @@ pub struct OnHost {
     pub sha256: Option<String>,
     /// Whether it has that checksum now; nothing when nobody looked.
     pub whole: Option<bool>,
+}
+
+impl OnHost {
+    /// Those that were brought from elsewhere have the beginning of their checksum in the name.
+    fn was_brought(&self) -> bool {
+        self.id.matches('-').count() > 1
+    }
 }
 
 /// A script's call: the folder of all scripts, then what the caller adds.
@@ -92,23 +99,30 @@ pub fn listen(
 /// The script's first complaint is what happened, the rest is why. Its word says what would help.
 fn refusal(env: &Environment, ran: &Ran) -> Error {
     let name = &env.name;
-    let word = ran.stdout.lines().find_map(|line| line.strip_prefix("refused "));
+    let refused = ran.stdout.lines().find_map(|line| line.strip_prefix("refused "));
+    let word = refused.map(|refused| refused.split_once(' ').unwrap_or((refused, "")));
     let (code, help) = match word {
-        Some("full") => (
+        Some(("full", _)) => (
             Code::HostDiskFull,
             "make room on the host; what fills it: sudo du -xh / --max-depth 2 | sort -h | tail".to_owned(),
         ),
-        Some("busy") => (Code::EnvironmentLocked, "wait until it ends, then repeat the command".to_owned()),
-        Some("invalid") => (
+        Some(("busy", _)) => {
+            (Code::EnvironmentLocked, "wait until it ends, then repeat the command".to_owned())
+        }
+        Some(("invalid", _)) => (
             Code::BackupInvalid,
             format!("see which are whole: torrust-tracker-deployer backup {name} list --check"),
         ),
-        Some("none") => {
+        Some(("none", _)) => {
             (Code::BackupNotFound, format!("deploy it first: torrust-tracker-deployer deploy {name}"))
         }
-        Some("foreign") => {
+        Some(("foreign", _)) => {
             (Code::StateRefused, "use another host, or destroy that environment first".to_owned())
         }
+        Some(("half", id)) => (
+            Code::StateRefused,
+            format!("end or undo it: torrust-tracker-deployer backup {name} restore {id}"),
+        ),
         _ => (Code::BackupFailed, "mend the cause, then repeat the command".to_owned()),
     };
     let mut said = ran.stderr.lines().filter(|line| !line.trim().is_empty());
@@ -138,7 +152,7 @@ fn backup(line: &str) -> Option<OnHost> {
     })
 }
 
-/// The backup of this ID on the host, or the `latest`.
+/// The backup of this ID on the host, or the `latest` of those that were made there.
 ///
 /// # Errors
 /// `backup_not_found`, which names those that there are.
@@ -146,7 +160,11 @@ pub fn find(work: &mut Work, id: &str) -> Result<OnHost> {
     let env = work.env.clone();
     let all = backups(work.ssh()?, &env, false)?;
     let wanted = id.strip_suffix(".tar.gz").unwrap_or(id);
-    let found = if wanted == "latest" { all.last() } else { all.iter().find(|backup| backup.id == wanted) };
+    let found = if wanted == "latest" {
+        all.iter().rfind(|backup| !backup.was_brought())
+    } else {
+        all.iter().find(|backup| backup.id == wanted)
+    };
     found.cloned().ok_or_else(|| not_found(&env, wanted, &all))
 }
 

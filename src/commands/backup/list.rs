@@ -123,9 +123,10 @@ fn is_whole(path: &Path) -> bool {
     sum.is_some_and(|sum| sha256_of_file(path).is_ok_and(|found| found == sum))
 }
 
-/// When a backup was made, and of which release: both are its name.
+/// When a backup was made, and of which release: both are in its name.
 fn read_id(id: &str) -> Option<(Timestamp, u32)> {
     let (made, release) = id.split_once('-')?;
+    let release = release.split_once('-').map_or(release, |(release, _sum)| release);
     let made = DateTime::strptime("%Y%m%dT%H%M%SZ", made).ok()?;
     Some((made.to_zoned(TimeZone::UTC).ok()?.timestamp(), release.parse().ok()?))
 }
@@ -135,6 +136,7 @@ fn table(name: &EnvironmentName, rows: &[Row]) -> String {
         return format!("no backups; make one: torrust-tracker-deployer backup {name} create");
     }
     let now = Timestamp::now();
+    let width = rows.iter().map(|row| row.id.len()).max().unwrap_or_default().max(22);
     let yes = |is| if is { "yes" } else { "-" };
     let line = |row: &Row| {
         let ago = match now.duration_since(row.made).as_secs() {
@@ -144,9 +146,12 @@ fn table(name: &EnvironmentName, rows: &[Row]) -> String {
         let whole = row.whole.map_or("not checked", |whole| if whole { "whole" } else { "damaged" });
         let (there, here) = (yes(row.on_host), yes(row.here.is_some()));
         let size = words::bytes(row.bytes);
-        format!("{:<22}  {ago:<14}  {:>7}  {size:>10}  {there:<4}  {here:<4}  {whole}", row.id, row.release)
+        format!(
+            "{:<width$}  {ago:<14}  {:>7}  {size:>10}  {there:<4}  {here:<4}  {whole}",
+            row.id, row.release
+        )
     };
-    let head = format!("{:<22}  {:<14}  RELEASE  {:>10}  HOST  HERE  CHECKSUM", "ID", "MADE", "SIZE");
+    let head = format!("{:<width$}  {:<14}  RELEASE  {:>10}  HOST  HERE  CHECKSUM", "ID", "MADE", "SIZE");
     std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -158,6 +163,7 @@ mod tests {
     fn a_name_tells_when_and_of_what() {
         let (made, release) = read_id("20260131T030000Z-12").unwrap();
         assert_eq!((made.to_string().as_str(), release), ("2026-01-31T03:00:00Z", 12));
+        assert_eq!(read_id("20260131T030000Z-12-0123456789ab").unwrap().1, 12, "one that was brought");
         assert!(
             ["latest", "20260131T030000Z", "20261331T030000Z-1", "20260131T030000Z-x"]
                 .iter()

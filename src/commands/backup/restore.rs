@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::host;
 use crate::commands::{Done, done};
+use crate::digest::sha256_of_file;
 use crate::error::{Code, Error, Result};
 use crate::process::Input;
 use crate::state::Stage;
@@ -47,6 +48,8 @@ pub struct Options {
     unsaved: bool,
     /// One of this backup is at work there already.
     at_work: bool,
+    /// The backup that an earlier restore, of which nobody heard, made of the database before it.
+    safety: Option<String>,
     told: Told,
 }
 
@@ -79,40 +82,30 @@ fn settle(work: &mut Work) -> Result<String> {
     let mut at_work = None;
     host::call(work, "restore.sh", &["settle"], |word, rest, _| {
         if word == "atwork" {
-            at_work = Some(rest.to_owned());
+            at_work = rest.split_once(' ').map(|(id, sum)| (id.to_owned(), sum.to_owned()));
         }
         told.hear(word, rest);
         Ok(())
     })?;
-    let Some(id) = at_work.clone().or_else(|| told.end.as_ref().map(|end| end.id.clone())) else {
-        return Ok("there is none".into());
-    };
-    let meant = is_meant(work, &id);
-    let options = &mut work.options.backup;
-    match told.end {
-        None if meant => {
-            (options.id, options.restore.at_work) = (id.clone(), true);
-            Ok(format!("{id} is being restored"))
+    if let Some((id, sum)) = at_work {
+        if !is_meant(work, &id, &sum) {
+            return Err(busy(work, &id));
         }
-        None => Err(busy(work, &id)),
-        Some(_) if meant => {
-            options.id.clone_from(&id);
-            let note = told.note();
-            options.restore.told = told;
-            Ok(note)
-        }
-        Some(_) => {
-            work.app.out.note(&told.note());
-            Ok("the last one is over".into())
-        }
+        let options = &mut work.options.backup;
+        (options.id, options.restore.at_work) = (id.clone(), true);
+        return Ok(format!("{id} is being restored"));
     }
+    let Some(earlier) = told.earlier else { return Ok("there is none".into()) };
+    work.app.out.note(&earlier.to_string());
+    work.options.backup.restore.safety = told.safety;
+    Ok("the last one is over".into())
 }
 
-/// Whether it is the restore of this backup that was asked for. By now the latest may be its own safety copy.
-fn is_meant(work: &Work, id: &str) -> bool {
+/// Whether what is at work is what was asked for, as where the connection to it broke. The latest then is the safety copy.
+fn is_meant(work: &Work, id: &str, sum: &str) -> bool {
     let options = &work.options.backup;
     match &options.restore.from {
-        Some(file) => file.file_name().is_some_and(|name| *name == *format!("{id}.tar.gz")),
+        Some(file) => sha256_of_file(file).is_ok_and(|found| found == sum),
         None => options.id == id || options.id == "latest",
     }
 }
@@ -123,14 +116,8 @@ fn busy(work: &Work, id: &str) -> Error {
         .help(format!("watch it: torrust-tracker-deployer backup {name} restore {id}"))
 }
 
-/// Nothing remains to be done where it is over, and nothing to be looked at where it is at work.
-fn is_under_way(work: &Work) -> bool {
-    let restore = &work.options.backup.restore;
-    restore.at_work || restore.told.end.is_some()
-}
-
 fn find(work: &mut Work) -> Result<String> {
-    if is_under_way(work) {
+    if work.options.backup.restore.at_work {
         return Ok(work.options.backup.id.clone());
     }
     if let Some(file) = work.options.backup.restore.from.clone() {
@@ -139,13 +126,24 @@ fn find(work: &mut Work) -> Result<String> {
     }
     let wanted = work.options.backup.id.clone();
     let found = host::find(work, &wanted)?;
+    if wanted == "latest" && work.options.backup.restore.safety.as_ref() == Some(&found.id) {
+        return Err(ambiguous(work, &found.id));
+    }
     work.options.backup.id.clone_from(&found.id);
     Ok(found.id)
 }
 
+/// Who repeats a command that went on without us does not mean to go back.
+fn ambiguous(work: &Work, id: &str) -> Error {
+    let name = &work.env.name;
+    Error::new(Code::StateRefused, format!("the latest backup is {id}, of the database before that restore"))
+        .help(format!("back to it: torrust-tracker-deployer backup {name} restore {id}"))
+        .help(format!("or choose: torrust-tracker-deployer backup {name} list"))
+}
+
 /// Whatever can be known before is known before anything is touched, and before anybody is asked.
 fn check(work: &mut Work) -> Result<String> {
-    if is_under_way(work) {
+    if work.options.backup.restore.at_work {
         return Ok("done before".into());
     }
     let options = work.options.backup.clone();
@@ -186,9 +184,7 @@ fn confirm(work: &Work, options: &super::Options, told: &Told) -> Result<()> {
 }
 
 fn restore(work: &mut Work) -> Result<String> {
-    if work.options.backup.restore.told.end.is_none() {
-        watch(work)?;
-    }
+    watch(work)?;
     let told = &work.options.backup.restore.told;
     match &told.end {
         Some(End { word, .. }) if word == "kept" => {}
@@ -199,8 +195,9 @@ fn restore(work: &mut Work) -> Result<String> {
         }
     }
     let note = told.note();
-    // It was seen to be healthy, whatever it was before.
+    // It was seen to be healthy, whatever it was before, and whatever failed.
     work.env.stage = Stage::Running;
+    work.env.attempt = None;
     work.save()?;
     Ok(note)
 }

@@ -78,8 +78,9 @@ fn verify(work: &mut Work) -> Result<String> {
         Ok(())
     })?;
     if tables.is_empty() {
+        let create = format!("torrust-tracker-deployer backup {} create", work.env.name);
         return Err(Error::new(Code::BackupInvalid, format!("there is not one table in the backup {id}"))
-            .help("make one while the tracker runs: torrust-tracker-deployer backup ENV create"));
+            .help(format!("make one while the tracker runs: {create}")));
     }
     let note = tables.iter().map(|table| format!("{} {}", table.name, table.restored)).collect::<Vec<_>>();
     work.options.backup.counted = tables;

@@ -18,6 +18,8 @@ pub struct Told {
     pub down: Option<u64>,
     /// How it ended.
     pub end: Option<End>,
+    /// How an earlier one ended.
+    pub earlier: Option<Earlier>,
 }
 
 /// How a restore ended.
@@ -25,10 +27,19 @@ pub struct Told {
 pub struct End {
     /// Of which backup.
     pub id: String,
-    /// `kept`, `undone` or `failed`.
+    /// `kept`, `undone`, `failed`, or `unsaved`: that as the database could not be copied.
     pub word: String,
     /// Why, where there is something to say.
     pub why: String,
+}
+
+/// A restore that ended when nobody listened.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// When.
+    at: String,
+    /// And how.
+    end: End,
 }
 
 impl Told {
@@ -43,10 +54,10 @@ impl Told {
             }
             "safety" => self.safety = Some(rest.to_owned()),
             "down" => self.down = rest.parse().ok(),
-            "ended" => {
-                let mut words = rest.splitn(3, ' ').map(str::to_owned);
-                let mut next = || words.next().unwrap_or_default();
-                self.end = Some(End { id: next(), word: next(), why: next() });
+            "ended" => self.end = Some(End::read(rest)),
+            "earlier" => {
+                self.earlier =
+                    rest.split_once(' ').map(|(at, end)| Earlier { at: at.to_owned(), end: End::read(end) });
             }
             _ => {}
         }
@@ -87,7 +98,27 @@ fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
+impl Display for Earlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let End { id, word, why } = &self.end;
+        let how = match word.as_str() {
+            "kept" => "its database was kept",
+            "undone" => "it was undone",
+            _ => "it did not come about",
+        };
+        write!(f, "an earlier restore of {id} ended at {}: {how}", self.at)?;
+        if why.is_empty() { Ok(()) } else { write!(f, " ({why})") }
+    }
+}
+
 impl End {
+    /// `ID WORD [WHY]`.
+    fn read(text: &str) -> Self {
+        let mut words = text.splitn(3, ' ').map(str::to_owned);
+        let mut next = || words.next().unwrap_or_default();
+        Self { id: next(), word: next(), why: next() }
+    }
+
     /// The restore did not come about.
     pub fn failure(&self, environment: &EnvironmentName) -> Error {
         let Self { id, word, why } = self;
@@ -97,12 +128,15 @@ impl End {
         };
         let error = Error::new(Code::BackupFailed, format!("the restore of {id} {what}")).why(why);
         let again = format!("torrust-tracker-deployer backup {environment} restore {id}");
-        if word == "failed" {
-            error
-                .help(format!("mend the cause, then: {again}"))
-                .help(format!("where the present database cannot be copied: {again} --without-safety-copy"))
-        } else {
-            error.help(format!("see how the tracker fares: torrust-tracker-deployer test {environment}"))
+        let mend = format!("mend the cause, then: {again}");
+        match word.as_str() {
+            "undone" => {
+                error.help(format!("see how the tracker fares: torrust-tracker-deployer test {environment}"))
+            }
+            "unsaved" => error
+                .help(mend)
+                .help(format!("where the present database cannot be copied: {again} --without-safety-copy")),
+            _ => error.help(mend),
         }
     }
 }
@@ -175,6 +209,21 @@ mod tests {
         let undone = failure("ended x undone the stack does not get healthy with it: tracker exited");
         assert!(undone.message().contains("the one from before"), "{undone}");
         assert_eq!(undone.causes(), ["the stack does not get healthy with it: tracker exited"]);
-        assert!(failure("ended x failed it was cut off").message().contains("not touched"));
+        let failed = failure("ended x failed it was cut off");
+        assert!(failed.message().contains("not touched"), "{failed}");
+        // It would help nobody where something else is amiss.
+        let offered = |error: &Error| error.helps().iter().any(|line| line.contains("--without-safety-copy"));
+        assert!(!offered(&failed) && offered(&failure("ended x unsaved it is damaged")));
+    }
+
+    #[test]
+    fn an_earlier_one_is_told_with_its_time() {
+        let earlier =
+            |end: &str| told(&[&format!("earlier 2026-01-31T04:00:00Z {end}")]).earlier.unwrap().to_string();
+        assert_eq!(
+            earlier("x kept"),
+            "an earlier restore of x ended at 2026-01-31T04:00:00Z: its database was kept"
+        );
+        assert!(earlier("x undone it was cut off").ends_with("it was undone (it was cut off)"));
     }
 }
