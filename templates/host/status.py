@@ -191,6 +191,17 @@ def drift():
     return found
 
 
+def restore():
+    """The backup whose restore is at work, or was cut off, and whether it is at work."""
+    state = f"{ROOT}/storage/backup/.restore"
+    if os.path.exists(f"{state}/end"):
+        return None
+    unit = ["systemctl", "is-active", "torrust-tracker-restore"]
+    ids = lines(f"{state}/id")
+    active = ids and subprocess.run(unit, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    return {"id": ids[0], "at_work": active in ("active", "activating", "deactivating")} if ids else None
+
+
 def release():
     current = f"{ROOT}/releases/current"
     return {
@@ -198,6 +209,7 @@ def release():
         "number": os.readlink(current) if os.path.islink(current) else None,
         "files": sum(1 for line in manifest() if line[0] not in ("dir", "unit")),
         "drift": drift(),
+        "restore": restore(),
         "images": dict(line.split(" ", 1) for line in lines(f"{current}/images") if " " in line),
     }
 

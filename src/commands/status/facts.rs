@@ -163,8 +163,20 @@ pub struct Release {
     pub files: u64,
     /// Paths that are not as they were released, each with what they are: `changed`, `missing`, `open`, `unlinked`.
     pub drift: Vec<(String, String)>,
+    /// A backup's restore that is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// The images that were released, by their references.
     pub images: BTreeMap<String, String>,
+}
+
+/// A restore that is not over.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Restore {
+    /// The backup's ID.
+    pub id: String,
+    /// Or it was cut off.
+    pub at_work: bool,
 }
 
 /// Disks and folders.

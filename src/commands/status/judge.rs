@@ -8,7 +8,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::facts::{Clock, Facts};
+use super::facts::{Clock, Facts, Restore};
 use crate::checks::{Answer, Checked};
 use crate::error::Result;
 use crate::services;
@@ -161,6 +161,11 @@ impl Wanted {
         format!("torrust-tracker-deployer {command} {}", self.name)
     }
 
+    /// What tells of a restore, and ends it.
+    fn typed_restore(&self, restore: &Restore) -> String {
+        format!("{} restore {}", self.typed("backup"), restore.id)
+    }
+
     /// A command for the host.
     fn on_host(&self, command: &str) -> String {
         format!("{} {command}", self.shell)
@@ -184,6 +189,8 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
         lines.extend(containers::judge(&facts.docker, facts.release.as_ref(), wanted));
     }
     lines.extend(facts.release.iter().flat_map(|release| release::judge(release, wanted)));
+    let restore = facts.release.as_ref().and_then(|release| release.restore.as_ref());
+    lines.extend(restore.map(|restore| release::restore(restore, wanted)));
     lines
 }
 

@@ -85,7 +85,12 @@ impl Look<'_> {
         let (deploy, logs) =
             (self.wanted.typed("deploy"), format!("{} {}", self.wanted.typed("logs"), self.pinned.name));
         if container.state != "running" || container.health == "unhealthy" {
-            let help = if container.state == "exited" { deploy } else { logs };
+            let restore = self.release.and_then(|release| release.restore.as_ref());
+            let help = match restore {
+                Some(restore) => self.wanted.typed_restore(restore),
+                None if container.state == "exited" => deploy,
+                None => logs,
+            };
             // Before `run` nobody promised that it runs; one that ends again and again was started.
             let promised = self.wanted.stage == Stage::Running || container.state == "restarting";
             let expected = "running, healthy";

@@ -1,8 +1,19 @@
 //! Files and units against the release in place.
 
 use super::{Line, Topic, Wanted};
-use crate::commands::status::facts::Release;
+use crate::commands::status::facts::{Release, Restore};
 use crate::state::Stage;
+
+/// A restore that is not over: what else is amiss follows from it.
+pub fn restore(restore: &Restore, wanted: &Wanted) -> Line {
+    let (id, help) = (&restore.id, wanted.typed_restore(restore));
+    if restore.at_work {
+        let line = Line::ok(Topic::Storage, "restore", format!("{id} is being restored"));
+        return line.warning("no restore at work", help);
+    }
+    let line = Line::ok(Topic::Storage, "restore", format!("the restore of {id} was cut off"));
+    line.bad("that it came to its end", help)
+}
 
 /// One line for each path that is not as it was released, or one for all.
 pub fn judge(release: &Release, wanted: &Wanted) -> Vec<Line> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::commands::status::facts::{
-    Container, Disk, Docker, Other, Release, Security, Storage, System, Told,
+    Container, Disk, Docker, Other, Release, Restore, Security, Storage, System, Told,
 };
 
 const IMAGE: &str = "torrust/tracker:develop";
@@ -221,4 +221,19 @@ fn before_it_runs_nothing_is_missing() {
     facts.docker.error = Some("FileNotFoundError".into());
     assert_eq!(levels(&facts, Stage::Provisioned), Some(Level::Skipped));
     assert_eq!(levels(&facts, Stage::Configured), Some(Level::Bad));
+}
+
+#[test]
+fn a_restore_that_is_not_over_says_what_to_type() {
+    for (at_work, level) in [(true, Level::Warning), (false, Level::Bad)] {
+        let mut facts = well();
+        facts.docker.containers[0].state = "exited".into();
+        facts.release.as_mut().unwrap().restore = Some(Restore { id: "x".into(), at_work });
+        let lines = judge(&facts, &wanted(Stage::Running), None);
+        let line = |name: &str| lines.iter().find(|line| line.name == name).unwrap();
+        assert_eq!(line("restore").level, level);
+        for name in ["restore", "tracker"] {
+            assert_eq!(line(name).help, ["torrust-tracker-deployer backup demo restore x"]);
+        }
+    }
 }
