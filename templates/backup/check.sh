@@ -18,7 +18,7 @@ systemctl is-active --quiet $unit.timer || { echo "no backup will be made: $unit
 next=$(systemctl show --property NextElapseUSecRealtime --value $unit.timer)
 if ! flock --nonblock .lock true; then
   # Who makes one opens it anew.
-  echo "one is being made since $(date -u -r .lock +%FT%TZ); $good"
+  echo "one is being made, or a restore is at work, since $(date -u -r .lock +%FT%TZ); $good"
 elif [ -e unfinished ]; then
   reason=$(cat unfinished)
   echo "the last one failed: ${reason:-the disk had no room for the reason: journalctl -u $unit}; $good; next $next"

@@ -14,16 +14,18 @@ const SQLITE: (&str, &str) = ("sqlite3", "storage/tracker/lib/database/tracker.d
 const MYSQL: (&str, &str) = ("mysql", "storage/mysql/data");
 
 /// The power goes at the call whose number is in `cut`; a removal is half done then.
-const COUNTED: &str = r#"#!/bin/bash
-count=$(($(<"$BENCH/count") + 1))
-echo $count >"$BENCH/count"
-if [ "$count" -eq "$(<"$BENCH/cut")" ]; then
-  if [ "${0##*/}" = rm ]; then find "${@: -1}" -type f 2>/dev/null | head -n 1 | xargs -r /bin/rm; fi
+const COUNTED: &str = r#"#!/bin/sh
+read -r count <"$BENCH/count"
+read -r cut <"$BENCH/cut"
+echo $((count + 1)) >"$BENCH/count"
+if [ $((count + 1)) -eq "$cut" ]; then
+  for last; do :; done
+  if [ "${0##*/}" = rm ]; then find "$last" -type f 2>/dev/null | head -n 1 | xargs -r /bin/rm; fi
   kill -9 0
 fi
 [ "${0##*/}" = sync ] || exec "/bin/${0##*/}" "$@"
 "#;
-const DOCKER: &str = r#"#!/bin/bash
+const DOCKER: &str = r#"#!/bin/sh
 echo "$*" >>"$BENCH/docker.log"
 case $* in *RestartCount*) echo 0 ;; inspect*) echo running healthy ;; *' ps '*) echo 1 ;; esac
 "#;
@@ -54,7 +56,7 @@ impl Bench {
             bench.program(name, COUNTED);
         }
         bench.program("docker", DOCKER);
-        bench.program("systemctl", "#!/bin/bash\necho inactive; exit 3\n");
+        bench.program("systemctl", "#!/bin/sh\necho inactive; exit 3\n");
         bench
     }
 
