@@ -1,4 +1,4 @@
-//! `restore.sh` itself, on a folder that stands for a host: cut off before each thing that it does, and then once more.
+//! The scripts of `templates/backup/` themselves, on a folder that stands for a host: cut off before each thing that they do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +27,7 @@ fi
 "#;
 const DOCKER: &str = r#"#!/bin/sh
 echo "$*" >>"$BENCH/docker.log"
+[ ! -e "$BENCH/ill" ] || case $* in *RestartCount*) echo 3; exit ;; inspect*) echo restarting; exit ;; esac
 case $* in *RestartCount*) echo 0 ;; inspect*) echo running healthy ;; *' ps '*) echo 1 ;; esac
 "#;
 
@@ -85,7 +86,9 @@ impl Bench {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if self.data.ends_with("data") {
             fs::create_dir(&path).unwrap();
-            ["a", "b", "c"].iter().for_each(|name| fs::write(path.join(name), what).unwrap());
+            for name in ["a", "b", "c"] {
+                fs::write(path.join(name), what).unwrap();
+            }
         } else {
             fs::write(&path, what).unwrap();
             fs::write(format!("{}-journal", path.display()), what).unwrap();
@@ -107,14 +110,16 @@ impl Bench {
         for (name, text) in [("step", "placed"), ("placed", ""), ("ran", "")] {
             self.state(name, text);
         }
-        verdict.into_iter().for_each(|verdict| self.state("verdict", verdict));
+        if let Some(verdict) = verdict {
+            self.state("verdict", verdict);
+        }
         self.write("root/.half-restored", ID);
         self.database("", "new");
         self.database(".before-restore", "old");
     }
 
-    /// Calls the script; the power goes at this counted call. Nothing where it went.
-    fn call(&self, args: &[&str], cut: usize, input: Stdio) -> Option<(bool, String)> {
+    /// Calls the script; the power goes at this counted call. Nothing for its end where it went.
+    fn call(&self, args: &[&str], cut: usize, input: Stdio) -> (Option<bool>, String) {
         self.write("count", "0");
         self.write("cut", &cut.to_string());
         let ran = Command::new("bash")
@@ -127,45 +132,64 @@ impl Bench {
             .output()
             .unwrap();
         let said = String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr);
-        ran.status.code().map(|code| (code == 0, said))
+        (ran.status.code().map(|code| code == 0), said)
     }
 
     fn settle(&self) -> String {
-        let (good, said) = self.call(&["settle"], 0, Stdio::null()).unwrap();
-        assert!(good, "{said}");
+        let (good, said) = self.call(&["settle"], 0, Stdio::null());
+        assert_eq!(good, Some(true), "{said}");
         said
     }
 }
 
-/// Wherever the power goes, the database that remains is this one, all of it, and it alone.
-fn cut_everywhere(kind: (&str, &str), verdict: Option<&str>, word: &str) {
-    let whole = Bench::new(kind);
-    whole.database("", if word == "undone" { "old" } else { "new" });
+/// Wherever the power goes, the database that remains is the one that is told, all of it, and it alone; gives all that was
+/// told. An `ill` stack has recovered by the next call.
+fn cut_everywhere(kind: (&str, &str), verdict: Option<&str>, ill: bool) -> String {
+    let whole = ["old", "new"].map(|what| {
+        let whole = Bench::new(kind);
+        whole.database("", what);
+        whole.databases()
+    });
+    let mut told = String::new();
     for cut in 1.. {
         let bench = Bench::new(kind);
         bench.placed(verdict);
-        let over = bench.call(&["settle"], cut, Stdio::null());
-        let said = bench.settle() + &over.clone().unwrap_or_default().1;
-        assert_eq!(bench.databases(), whole.databases(), "cut at {cut}: {said}");
-        assert!(said.is_empty() || said.contains(&format!(" {ID} {word}")), "cut at {cut}: {said}");
+        if ill {
+            bench.write("ill", "");
+        }
+        let (over, mut said) = bench.call(&["settle"], cut, Stdio::null());
+        let _ = fs::remove_file(bench.path("ill"));
+        said += &bench.settle();
+        let undone = said.contains(&format!(" {ID} undone"));
+        assert!(undone || said.contains(&format!(" {ID} kept")), "cut at {cut}: {said}");
+        assert_eq!(bench.databases(), whole[usize::from(!undone)], "cut at {cut}: {said}");
         assert!(!bench.path("root/.half-restored").exists(), "cut at {cut}");
+        told += &said;
         if over.is_some() {
             assert!(cut > 10, "hardly anything was counted");
-            return;
+            break;
         }
     }
+    told
 }
 
 #[test]
 fn what_is_undone_is_never_taken_for_a_success() {
-    cut_everywhere(SQLITE, Some("undo the checks fail"), "undone");
-    cut_everywhere(MYSQL, Some("undo the checks fail"), "undone");
+    for kind in [SQLITE, MYSQL] {
+        let told = cut_everywhere(kind, Some("undo the checks fail"), false);
+        assert!(!told.contains("kept"), "{told}");
+        // Until it is said that it is undone, a stack that has recovered keeps the new one.
+        let told = cut_everywhere(kind, None, true);
+        assert!(told.contains("undone") && told.contains("kept"), "{told}");
+    }
 }
 
 #[test]
 fn what_is_kept_is_never_undone_with_half_of_the_old_database() {
-    cut_everywhere(SQLITE, None, "kept");
-    cut_everywhere(MYSQL, None, "kept");
+    for kind in [SQLITE, MYSQL] {
+        let told = cut_everywhere(kind, None, false);
+        assert!(!told.contains("undone"), "{told}");
+    }
 }
 
 #[test]
@@ -197,16 +221,16 @@ fn an_archive_of_somebody_else_is_not_believed() {
         let packed = Command::new("bash").args(["-c", pack]).current_dir(bench.path("in")).output().unwrap();
         let sum = String::from_utf8(packed.stdout).unwrap().trim().to_owned();
         let archive = fs::File::open(bench.path("in.tar.gz")).unwrap();
-        (bench.call(&["receive", "1", &sum], 0, archive.into()).unwrap(), sum)
+        (bench.call(&["receive", "1", &sum], 0, archive.into()), sum)
     };
     for about in [about(&evil, SQLITE.1), about("010", SQLITE.1), about("10", "--to-command=reboot")] {
         let ((good, said), _) = receive(&about);
-        assert!(!good && said.contains("refused invalid"), "{said}");
+        assert!(good == Some(false) && said.contains("refused invalid"), "{said}");
     }
     assert!(!mark.exists());
 
     // Two hosts may make a backup at the same moment.
     bench.write(&format!("root/storage/backup/{ID}.tar.gz"), "this host's own");
     let ((good, said), sum) = receive(&about("10", SQLITE.1));
-    assert!(good && said.contains(&format!("received {ID}-{}", &sum[..12])), "{said}");
+    assert!(good == Some(true) && said.contains(&format!("received {ID}-{}", &sum[..12])), "{said}");
 }

@@ -223,13 +223,25 @@ fn a_restore_that_is_cut_off_or_fails_leaves_a_whole_database() {
     let two = create(&desk);
     api.post_key();
     desk.start(&["backup", &desk.name, "restore", &two, "--force"])
-        .kill_after("putting the database in its place", Duration::ZERO);
-    host.exec("systemctl kill --signal=KILL torrust-tracker-restore");
+        .kill_after("making a backup of the present database", Duration::ZERO);
+    host.exec(&format!("until grep -qx -e moving -e placed {state}/step; do :; done; systemctl kill --signal=KILL torrust-tracker-restore; echo undo >{state}/verdict"));
     desk.run(&["run", &desk.name]).fails("state_refused").says(&["cut off"]).helps("backup");
-    let undone = desk.run(&["backup", &desk.name, "restore", &two, "--force"]).fails("backup_failed");
-    undone.says(&["it was cut off"]);
+    backup(&desk, &["create"]).fails("state_refused").says(&["cut off"]).helps("restore");
+    desk.run(&["destroy", &desk.name]).fails("service_unhealthy").says(&["cut off"]);
+    let status = desk.run(&["status", &desk.name]);
+    assert!(status.out.contains(&format!("backup {} restore {two}", desk.name)), "{}", status.out);
+    let settled = backup(&desk, &["restore", &two]);
+    assert!(settled.err.contains("it was undone (it was cut off)"), "{}", settled.err);
+    settled.fails("declined");
     assert_eq!(keys(), "2");
     desk.test();
+
+    // Who shuts the host down has it undone.
+    desk.start(&["backup", &desk.name, "restore", &two, "--force"])
+        .kill_after("starting the stack", Duration::ZERO);
+    host.exec("systemctl stop torrust-tracker-restore");
+    assert!(host.exec(&format!("cat {state}/end")).contains("undone"));
+    assert_eq!(keys(), "2");
 
     // What only shows from outside.
     let block =
@@ -268,7 +280,9 @@ fn wait_out(desk: &Desk, host: &Host, id: &str, state: &str) {
         .kill_after("starting the stack", Duration::ZERO);
     eventually("the host has come to its end", || host.succeeds(&format!("ls {state}/end")));
     sleep(Duration::from_millis(300));
-    let ran = desk.run(&["backup", &desk.name, "restore", id, "--force"]).ok();
+    let ran = desk.run(&["backup", &desk.name, "restore", id, "--force"]);
+    assert!(ran.err.contains(": its database was kept"), "{}", ran.err);
+    let ran = ran.ok();
     assert_eq!((&ran["id"], &ran["rows"]["keys"]), (&json!(id), &json!(1)));
     assert!(!host.succeeds(&format!("ls {state}")));
 }
