@@ -118,13 +118,13 @@ impl Bench {
         self.database(".before-restore", "old");
     }
 
-    /// Calls the script; the power goes at this counted call. Nothing for its end where it went.
+    /// Calls a script; the power goes at this counted call. Nothing for its end where it went.
     fn call(&self, args: &[&str], cut: usize, input: Stdio) -> (Option<bool>, String) {
         self.write("count", "0");
         self.write("cut", &cut.to_string());
         let ran = Command::new("bash")
-            .arg(self.path("tools/restore.sh"))
-            .args(args)
+            .arg(self.path("tools").join(args[0]))
+            .args(&args[1..])
             .env("BENCH", self.folder.path())
             .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()))
             .process_group(0)
@@ -136,7 +136,7 @@ impl Bench {
     }
 
     fn settle(&self) -> String {
-        let (good, said) = self.call(&["settle"], 0, Stdio::null());
+        let (good, said) = self.call(&["restore.sh", "settle"], 0, Stdio::null());
         assert_eq!(good, Some(true), "{said}");
         said
     }
@@ -157,7 +157,7 @@ fn cut_everywhere(kind: (&str, &str), verdict: Option<&str>, ill: bool) -> Strin
         if ill {
             bench.write("ill", "");
         }
-        let (over, mut said) = bench.call(&["settle"], cut, Stdio::null());
+        let (over, mut said) = bench.call(&["restore.sh", "settle"], cut, Stdio::null());
         let _ = fs::remove_file(bench.path("ill"));
         said += &bench.settle();
         let undone = said.contains(&format!(" {ID} undone"));
@@ -206,6 +206,18 @@ fn before_the_tracker_was_stopped_nothing_is_started() {
 }
 
 #[test]
+fn half_a_database_is_not_copied() {
+    let bench = Bench::new(SQLITE);
+    bench.write("root/.half-restored", ID);
+    bench.database("", "half");
+    for how in [&["backup.sh", "create"][..], &["backup.sh", "create", "last"]] {
+        let (good, said) = bench.call(how, 0, Stdio::null());
+        assert!(good == Some(false) && said.contains(&format!("refused half {ID}")), "{said}");
+    }
+    assert!(!bench.path("docker.log").exists(), "the tracker was not stopped for it");
+}
+
+#[test]
 fn an_archive_of_somebody_else_is_not_believed() {
     let bench = Bench::new(SQLITE);
     let about = |bytes: &str, path: &str| {
@@ -221,7 +233,7 @@ fn an_archive_of_somebody_else_is_not_believed() {
         let packed = Command::new("bash").args(["-c", pack]).current_dir(bench.path("in")).output().unwrap();
         let sum = String::from_utf8(packed.stdout).unwrap().trim().to_owned();
         let archive = fs::File::open(bench.path("in.tar.gz")).unwrap();
-        (bench.call(&["receive", "1", &sum], 0, archive.into()), sum)
+        (bench.call(&["restore.sh", "receive", "1", &sum], 0, archive.into()), sum)
     };
     for about in [about(&evil, SQLITE.1), about("010", SQLITE.1), about("10", "--to-command=reboot")] {
         let ((good, said), _) = receive(&about);
