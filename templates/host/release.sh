@@ -86,17 +86,17 @@ show() {
 
 # Everything is prepared beside the live files first: a full disk or a wrong file leaves the old release as it is.
 receive() {
-  local sum mode owner path
+  local sum mode owner path wrong
   rm -rf "$incoming"
   mkdir -p "$incoming"
   if [ -n "$back" ]; then cp -a "$back/." "$incoming"
   else tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
   fi
   while read -r sum mode owner path; do
-    mkdir -p "$(dirname "$incoming/$path")"
-    [ -e "$incoming/$path" ] || cp "$root/$path" "$incoming/$path"
-    [ "$(sha256sum <"$incoming/$path")" = "$sum  -" ] || fail "$path ${back:+in $back }is not what it should be"
-  done < <(files)
+    [ -e "$incoming/$path" ] || echo "$path"
+  done < <(files) | (cd "$root" && xargs -rd '\n' cp --parents -t "$incoming")
+  wrong=$(files | sed -E 's/^(\S+) \S+ \S+ /\1  /' | (cd "$incoming" && sha256sum --check --quiet 2>/dev/null)) ||
+    fail "${back:+in $back: }not what it should be: ${wrong//$'\n'/, }"
   printf '%s\n' "$manifest" >"$incoming/manifest"
   docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
 }
@@ -175,16 +175,25 @@ install_files() {
   done < <(files)
 }
 
+linked() { find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n'; }
+
+# Whether systemd has just these units, as they are.
+units_stand() {
+  units_work && [ "$(linked | sort)" = "$(units | sed 's|.*/||' | sort)" ] &&
+    ! units | grep -qxFf - <(sed -nE 's/^(missing|differs) //p' <<<"$changes")
+}
+
 # Units that this release has not are taken away again.
 install_units() {
   local unit name
+  ! units_stand || return 0
   while read -r name; do
     grep -q "^unit .*/$name\$" <<<"$manifest" && continue
     # Disabling takes the link away, after which systemd could not stop it cleanly.
     systemctl stop "$name"
     systemctl disable --quiet "$name"
     systemctl reset-failed "$name" 2>/dev/null || :
-  done < <(find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n')
+  done < <(linked)
   while read -r unit; do
     systemctl link --quiet "$root/$unit"
   done < <(units)
