@@ -11,7 +11,7 @@ use super::many::{self, Names};
 use crate::app::App;
 use crate::checks::{Asked, Check};
 use crate::commands::test::host;
-use crate::config::{Authority, Config, EnvironmentName};
+use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
 use crate::output::words;
@@ -184,15 +184,10 @@ impl<'a> Look<'a> {
         let target = app.target(&env)?;
         let wanted = Wanted::of(&env, target.shown())?;
         let mut look = Self { app, env, target, wanted, deep, asked: None };
-        if !look.needs_root() {
+        if !host::needs_root(&look.env.config) {
             look.ask_outside()?;
         }
         Ok(look)
-    }
-
-    /// Whether the endpoints can be judged only with a certificate that the host has.
-    fn needs_root(&self) -> bool {
-        self.env.config.https.as_ref().is_some_and(|https| https.ca == Some(Authority::Internal))
     }
 
     /// Asks the endpoints, but for what only waiting tells: that is for `test`.
@@ -208,7 +203,7 @@ impl<'a> Look<'a> {
     /// One connection, one session.
     fn inside(&mut self) -> Result<Inside> {
         let ssh = Ssh::connect(self.app.runner(), self.target.clone())?;
-        if self.needs_root() {
+        if host::needs_root(&self.env.config) {
             host::learn_root(&ssh, &mut self.env.config)?;
             self.ask_outside()?;
         }

@@ -148,10 +148,10 @@ impl<'a> Test<'a> {
     /// What clients see, and what the host alone can tell.
     fn basic(&self) -> Result<Vec<Checked>> {
         let env = &self.env;
-        let on_host = match env.stage {
-            Stage::Released | Stage::Running => host_checks(env)?,
-            _ => vec![],
-        };
+        let mut on_host = host::machine();
+        if env.stage >= Stage::Released {
+            on_host.extend(host_checks(env)?);
+        }
         let mut checked = self.ask_host(&on_host, self.timeout * 3)?;
         let outside = if env.stage >= Stage::Released {
             services::checks(&env.config, env.host()?)?
@@ -165,7 +165,7 @@ impl<'a> Test<'a> {
         Ok(checked)
     }
 
-    /// One SSH session: cloud-init, Docker, Compose, and these.
+    /// One SSH session.
     fn ask_host(&self, checks: &[HostCheck], deadline: Duration) -> Result<Vec<Checked>> {
         host::ask(&self.ssh, &self.script("test.sh")?, checks, Duration::ZERO, deadline)
     }

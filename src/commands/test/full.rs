@@ -27,9 +27,7 @@ pub fn ask(test: &Test) -> Result<Vec<Checked>> {
     let on_host = services::full_host_checks(&test.env.config);
     if !on_host.is_empty() {
         test.app.out.note("asking the host for a backup, and reading it back");
-        let told = test.ask_host(&on_host, BACKUP_DEADLINE)?;
-        // The first ones are those that the basic suite has.
-        checked.extend(told.into_iter().rev().take(on_host.len()).rev());
+        checked.extend(test.ask_host(&on_host, BACKUP_DEADLINE)?);
     }
     let outside = services::full_checks(&test.env.config, test.env.host()?, inside.seen_as)?;
     checked.extend(checks::ask_all(test.app.runner(), outside, test.timeout)?);

@@ -9,8 +9,23 @@ use crate::probe::Fault;
 use crate::services::{self, HostCheck};
 use crate::tools::ssh::Ssh;
 
-/// What `test.sh` looks at beside what it is told to: cloud-init, Docker, Compose.
-const HOST_FACTS: usize = 3;
+/// The host itself: cloud-init, Docker, Compose.
+#[must_use]
+pub fn machine() -> Vec<HostCheck> {
+    let cloud_init = "command -v cloud-init >/dev/null || { echo 'not installed on this host'; exit 0; }; cloud-init status";
+    let asked = [
+        ("cloud-init", cloud_init),
+        ("Docker Engine", "docker version --format '{{.Server.Version}}'"),
+        ("Docker Compose", "docker compose version --short"),
+    ];
+    let check = |(name, command): (&str, &str)| HostCheck {
+        name: name.into(),
+        command: command.into(),
+        awaited: false,
+        quick: true,
+    };
+    asked.map(check).into()
+}
 
 /// Runs `test.sh`. What is not well is asked again for as long as `patience` says.
 ///
@@ -29,7 +44,7 @@ pub fn ask(
     let cmd = ssh.root(script, &args).deadline(deadline);
     let ran = ssh.judge(ssh.runner().run(&cmd)?)?;
     let facts: Vec<Checked> = ran.stdout.lines().filter_map(fact).collect();
-    let wanted = HOST_FACTS + checks.len();
+    let wanted = checks.len();
     if ran.ok() && facts.len() == wanted {
         return Ok(facts);
     }
@@ -48,13 +63,21 @@ fn fact(line: &str) -> Option<Checked> {
     Some(Checked { name: name.to_owned(), answer, seconds: 0.0 })
 }
 
+/// Whether the endpoints can be judged only with a certificate that the host has.
+#[must_use]
+pub fn needs_root(config: &Config) -> bool {
+    config.https.as_ref().is_some_and(|https| https.ca == Some(Authority::Internal))
+}
+
 /// Reads the root certificate of the proxy's own authority, where that is the one that signs.
 ///
 /// # Errors
 /// The connection broke.
 pub fn learn_root(ssh: &Ssh, config: &mut Config) -> Result<()> {
-    let Some(https) = &mut config.https else { return Ok(()) };
-    if https.ca == Some(Authority::Internal) {
+    if !needs_root(config) {
+        return Ok(());
+    }
+    if let Some(https) = &mut config.https {
         let read = ssh.run_root(&format!("cat /opt/torrust/{}", services::OWN_ROOT), &[])?;
         https.own_root = read.ok().then_some(read.stdout);
     }
