@@ -136,10 +136,10 @@ fn await_services(work: &mut Work, began: Instant) -> Result<()> {
     if checks.is_empty() {
         return Ok(());
     }
-    // What was seen before this run began is not to be held against it. An age, as the host has a clock of its own.
-    let age = format!("run_age={}\n", began.elapsed().as_secs());
+    // What was seen before this run began is not to be held against it. The host has a clock of its own.
+    let run_began = format!("run_began=$((asked_at - {}))\n", began.elapsed().as_secs() + 1);
     for check in &mut checks {
-        check.command.insert_str(0, &age);
+        check.command.insert_str(0, &run_began);
     }
     work.app.out.doing("asking the services on the host");
     let script = Templates::of(&work.env)?.text("host/test.sh")?;

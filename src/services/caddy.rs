@@ -143,7 +143,7 @@ fn host_checks(config: &Config) -> Vec<HostCheck> {
     let check = |site: Site| HostCheck {
         name: format!("{}: certificate on the host", site.domain),
         command: format!(
-            "python3 -c {script} {} {} \"${{run_age:-}}\"",
+            "python3 -c {script} {} {} \"${{run_began:-}}\"",
             sh_quote(&site.domain),
             sh_quote(&directory)
         ),

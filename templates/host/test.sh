@@ -7,6 +7,9 @@
 #                    that asking again does not help
 set -uo pipefail
 patience=$1
+# For commands that have to know what came before.
+asked_at=$(date +%s)
+export asked_at
 shift
 
 fact() { # fact NAME COMMAND

@@ -1,8 +1,8 @@
 """Tells whether the proxy shows a certificate for DOMAIN; where it shows none, what the authority answered.
 
-usage: certificate.py DOMAIN DIRECTORY AGE
+usage: certificate.py DOMAIN DIRECTORY RUN_BEGAN
   DIRECTORY   the authority's, for what is said of it; empty is Caddy's own authority
-  AGE         how many seconds ago the `run` began that asks; empty when it is somebody else who asks
+  RUN_BEGAN   when the `run` began that asks, in seconds since 1970; empty when it is somebody else who asks
 Exit code 100: the authority refused, or could not be asked. Caddy tries again by itself, but only after minutes: when
 a `run` asks, an answer from before it is not gone by, and Caddy is made to try at once.
 """
@@ -47,12 +47,8 @@ def last_answer(log, domain):
     return answer
 
 
-def age_of(moment):
-    return (datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(moment)).total_seconds()
-
-
 def main():
-    domain, directory, run_age = sys.argv[1:]
+    domain, directory, run_began = sys.argv[1:]
     fingerprint = shown(domain)
     if fingerprint:
         print(f"shown on port 443, SHA-256 {fingerprint[:16]}…")
@@ -60,7 +56,7 @@ def main():
     container = docker("compose", "ps", "--all", "--quiet", "caddy")
     since = docker("inspect", "--format", "{{.State.StartedAt}}", container)
     answer = last_answer(docker("logs", "--since", since, container), domain)
-    if answer and run_age and age_of(since) > float(run_age):
+    if answer and run_began and datetime.datetime.fromisoformat(since).timestamp() < float(run_began):
         docker("restart", container)
         answer = None
     if not answer:
