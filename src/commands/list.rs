@@ -7,13 +7,12 @@ use std::thread::ScopedJoinHandle;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
-use crate::output::{Outcome, words};
+use crate::output::words;
 use crate::state::Stage;
 use crate::store::Store;
 
@@ -90,21 +89,6 @@ enum Entry {
     Damaged(Damaged),
 }
 
-struct Listed {
-    json: Value,
-    text: String,
-}
-
-impl Outcome for Listed {
-    fn json(&self) -> Value {
-        self.json.clone()
-    }
-
-    fn text(&self) -> String {
-        self.text.clone()
-    }
-}
-
 /// Lists the environments. One whose file is damaged is warned about, and does not hide the others.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let format = TableFormat::chosen(args.format, &app.out)?;
@@ -115,8 +99,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     // The state of a damaged one is not known: it is in the full list alone.
     entries.retain(|entry| args.state.is_none_or(|state| entry.row().is_some_and(|row| row.state == state)));
     sort(&mut entries, args.sort);
-    let text = format.write(&entries, || table(&entries))?;
-    super::done(Listed { json: serde_json::json!(entries), text })
+    super::done(format.outcome(&entries, || table(&entries))?)
 }
 
 /// What is not known of a damaged one comes last.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Format, Out};
+use super::{Format, Out, Outcome};
 use crate::error::{Code, Error, Result};
 
 /// The values of `--format`.
@@ -35,6 +35,14 @@ impl TableFormat {
         Ok(format)
     }
 
+    /// The result in this format, as a command's outcome.
+    ///
+    /// # Errors
+    /// As [`TableFormat::write`].
+    pub fn outcome(self, data: &impl Serialize, table: impl FnOnce() -> String) -> Result<Tabular> {
+        Ok(Tabular { text: self.write(data, table)?, json: serde_json::json!(data) })
+    }
+
     /// The result in this format.
     ///
     /// # Errors
@@ -45,6 +53,22 @@ impl TableFormat {
             Self::Json => serde_json::to_string_pretty(data).map_err(not_written)?,
             Self::Yaml => serde_saphyr::to_string(data).map_err(not_written)?.trim_end().to_owned(),
         })
+    }
+}
+
+/// A result that was written in the format that was asked for.
+pub struct Tabular {
+    json: serde_json::Value,
+    text: String,
+}
+
+impl Outcome for Tabular {
+    fn json(&self) -> serde_json::Value {
+        self.json.clone()
+    }
+
+    fn text(&self) -> String {
+        self.text.clone()
     }
 }
 

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::host::{self, OnHost};
 use crate::app::App;
@@ -16,7 +15,7 @@ use crate::config::EnvironmentName;
 use crate::digest::sha256_of_file;
 use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
-use crate::output::{Outcome, words};
+use crate::output::words;
 use crate::state::Stage;
 use crate::tools::ssh::Ssh;
 
@@ -45,21 +44,6 @@ struct Row {
     whole: Option<bool>,
 }
 
-struct Listed {
-    json: Value,
-    text: String,
-}
-
-impl Outcome for Listed {
-    fn json(&self) -> Value {
-        self.json.clone()
-    }
-
-    fn text(&self) -> String {
-        self.text.clone()
-    }
-}
-
 /// Lists them, the oldest first. An environment without a host has those that are here.
 pub fn run(app: &App, name: &EnvironmentName, args: &Args) -> Done {
     let format = TableFormat::chosen(args.format, &app.out)?;
@@ -69,8 +53,7 @@ pub fn run(app: &App, name: &EnvironmentName, args: &Args) -> Done {
     // A list is worth having even where nothing can be written.
     let _ = app.store.remember(name, "backup list", began, failure, &[]);
     let rows = listed?;
-    let text = format.write(&rows, || table(name, &rows))?;
-    done(Listed { json: serde_json::json!(rows), text })
+    done(format.outcome(&rows, || table(name, &rows))?)
 }
 
 fn rows(app: &App, name: &EnvironmentName, check: bool) -> Result<Vec<Row>> {

@@ -10,7 +10,8 @@ use super::super::judge::{Level, Topic};
 use super::feed::Feed;
 use super::view::View;
 use crate::app::App;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::output;
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -23,9 +24,7 @@ pub fn tell(app: &App, feed: &Feed, mut view: View) -> Result<()> {
             for change in changes(&before, &now) {
                 match app.out.line(&format!("{:.0} {change}", Timestamp::now())) {
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-                    told => told.map_err(|error| {
-                        Error::new(Code::StorageFailed, "standard output cannot be written").why(error)
-                    })?,
+                    told => told.map_err(output::unwritable)?,
                 }
             }
             before = now;
