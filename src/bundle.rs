@@ -55,15 +55,8 @@ impl Bundle {
     /// # Errors
     /// A path that tar cannot hold.
     pub fn tar(&self, paths: &[String]) -> Result<Vec<u8>> {
-        let failed = |error: std::io::Error| Error::new(Code::Internal, "cannot pack the release").why(error);
-        let mut tar = tar::Builder::new(vec![]);
-        for file in self.files.iter().filter(|file| paths.contains(&file.path)) {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(file.bytes.len() as u64);
-            header.set_mode(0o600);
-            tar.append_data(&mut header, &file.path, file.bytes.as_slice()).map_err(failed)?;
-        }
-        tar.into_inner().map_err(failed)
+        let wanted = self.files.iter().filter(|file| paths.contains(&file.path));
+        pack(wanted.map(|file| (file.path.as_str(), file)))
     }
 
     /// The containers of all services that have one.
@@ -76,6 +69,23 @@ impl Bundle {
     pub fn images(&self) -> Vec<&str> {
         self.containers().map(|container| container.image.as_str()).collect()
     }
+}
+
+/// Files as a tar stream, each under a name of its own, for its owner alone.
+///
+/// # Errors
+/// A name that tar cannot hold.
+pub fn pack<'f>(files: impl IntoIterator<Item = (&'f str, &'f HostFile)>) -> Result<Vec<u8>> {
+    let failed =
+        |error: std::io::Error| Error::new(Code::Internal, "cannot pack what is to be sent").why(error);
+    let mut tar = tar::Builder::new(vec![]);
+    for (name, file) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(file.bytes.len() as u64);
+        header.set_mode(0o600);
+        tar.append_data(&mut header, name, file.bytes.as_slice()).map_err(failed)?;
+    }
+    tar.into_inner().map_err(failed)
 }
 
 fn containers(services: &[Service]) -> impl Iterator<Item = &Container> {

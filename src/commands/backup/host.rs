@@ -1,9 +1,10 @@
 //! The host's side: the scripts of `templates/backup/` travel with each call, and answer with one fact a line.
 
+use crate::bundle;
 use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Input, Ran, Stream};
 use crate::render::Templates;
-use crate::services::{self, HostFile};
+use crate::services;
 use crate::store::Environment;
 use crate::story::Work;
 use crate::tools::ssh::Ssh;
@@ -33,24 +34,13 @@ impl OnHost {
 /// # Errors
 /// A template does not fit.
 pub fn tool(ssh: &Ssh, env: &Environment, program: &str, args: &[&str]) -> Result<Cmd> {
-    let tar = pack(&services::backup::tools(env)?)?;
+    let tools = services::backup::tools(env)?;
+    let tar =
+        bundle::pack(tools.iter().map(|file| (file.path.rsplit('/').next().unwrap_or_default(), file)))?;
     let script = Templates::of(env)?.text("host/with-tools.sh")?;
     let bytes = tar.len().to_string();
     let words: Vec<&str> = [bytes.as_str(), program].iter().chain(args).copied().collect();
     Ok(ssh.root(&script, &words).input(tar))
-}
-
-fn pack(files: &[HostFile]) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| Error::new(Code::Internal, "cannot pack the scripts").why(error);
-    let mut tar = tar::Builder::new(vec![]);
-    for file in files {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(file.bytes.len() as u64);
-        header.set_mode(0o700);
-        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-        tar.append_data(&mut header, name, file.bytes.as_slice()).map_err(failed)?;
-    }
-    tar.into_inner().map_err(failed)
 }
 
 /// Calls a script; `hear` gets each fact, a word and the rest, and may answer.
