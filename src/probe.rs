@@ -93,12 +93,29 @@ pub fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     Ok((host, port).to_socket_addrs().map_err(unknown)?.collect())
 }
 
+/// One address of each family that these names lead to; IPv4 first.
+pub fn one_of_each_family<'n>(names: impl Iterator<Item = &'n str>, port: u16) -> Vec<SocketAddr> {
+    let found: Vec<_> = names.filter_map(|name| addresses(name, port).ok()).flatten().collect();
+    let of = |v6| found.iter().find(|address| address.is_ipv6() == v6).copied();
+    [of(false), of(true)].into_iter().flatten().collect()
+}
+
+/// A UDP socket that takes packets from this address alone, and hears of ICMP errors. Nothing is sent yet.
+///
+/// # Errors
+/// This machine has no route to it.
+pub fn socket_to(address: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(address)?;
+    Ok(socket)
+}
+
 /// Whether this machine would know where to send a packet; nothing is sent.
 #[must_use]
 pub fn has_route(address: SocketAddr) -> bool {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+    socket_to(address).is_ok()
 }
 
 /// Random bytes: transaction ids and peer ids must not be guessable by others on the network.

@@ -1,9 +1,9 @@
 //! QUIC as far as it shows that somebody speaks it (RFC 9000).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Deadline, Fault, describe, random};
+use super::{Deadline, Fault, describe, random, socket_to};
 
 /// A version that nobody speaks (RFC 9000, section 15): a server answers with those that it does.
 const NOBODYS: [u8; 4] = [0x1a, 0x2a, 0x3a, 0x4a];
@@ -19,10 +19,7 @@ const RESEND: Duration = Duration::from_secs(1);
 pub fn versions(address: SocketAddr, deadline: Deadline) -> Result<Vec<u32>, Fault> {
     let fault = |seen: String| Fault::new(format!("the versions of QUIC from udp://{address}"), seen);
     let lost = |error: std::io::Error| fault(describe(&error, "ICMP port unreachable"));
-    let local: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let socket = UdpSocket::bind(local).map_err(lost)?;
-    socket.connect(address).map_err(lost)?;
+    let socket = socket_to(address).map_err(lost)?;
     let mut answer = [0; 1500];
     while let Some(left) = deadline.left() {
         socket.send(&first_packet()).map_err(lost)?;

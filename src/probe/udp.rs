@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::swarm::{Announce, Announced, Event, InfoHash, Scraped, Tracker, compact_ipv4, compact_ipv6};
-use super::{Deadline, Fault, describe, random};
+use super::{Deadline, Fault, describe, random, socket_to};
 
 /// Marks a connect request (BEP 15, "connect request").
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
@@ -47,14 +47,7 @@ impl Client {
     /// What was seen in place of an answer.
     pub fn connect(address: SocketAddr, deadline: Deadline) -> Result<Self, Fault> {
         let peer = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let local: SocketAddr = if peer.is_ipv4() {
-            (Ipv4Addr::UNSPECIFIED, 0).into()
-        } else {
-            (Ipv6Addr::UNSPECIFIED, 0).into()
-        };
-        // A connected socket takes packets from the tracker's address alone, and hears of ICMP errors.
-        let socket = UdpSocket::bind(local).and_then(|socket| socket.connect(peer).map(|()| socket));
-        let socket = socket.map_err(|error| lost("connect", peer, &error))?;
+        let socket = socket_to(peer).map_err(|error| lost("connect", peer, &error))?;
         let unconnected = Connection { id: PROTOCOL_ID, since: Instant::now() };
         let client = Self { socket, peer, connection: Cell::new(unconnected) };
         client.reconnect(deadline)?;

@@ -54,10 +54,7 @@ pub fn ask(test: &Test, inside: &Inside) -> Result<Vec<Checked>> {
 /// For one address of each family.
 fn promises(test: &Test) -> Result<Vec<Promise>> {
     let (config, host) = (&test.env.config, test.env.host()?);
-    let found: Vec<_> =
-        host.addresses().filter_map(|name| probe::addresses(name, host.port).ok()).flatten().collect();
-    let of = |v6| found.iter().find(|address| address.is_ipv6() == v6);
-    let promise = |address: &std::net::SocketAddr| {
+    let promise = |address: std::net::SocketAddr| {
         let reaches = [Reach::Everywhere, if address.is_ipv6() { Reach::Ipv6 } else { Reach::Ipv4 }];
         let of = |protocol| {
             let ports = services::published(config).into_iter();
@@ -72,7 +69,7 @@ fn promises(test: &Test) -> Result<Vec<Promise>> {
         let strict = test.env.choices.firewall.unwrap_or(true);
         Promise { host: address.ip(), tcp, udp, inner, strict }
     };
-    Ok([of(false), of(true)].into_iter().flatten().map(promise).collect())
+    Ok(probe::one_of_each_family(host.addresses(), host.port).into_iter().map(promise).collect())
 }
 
 impl Promise {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::meeting::{self, families};
+use super::meeting;
 use super::{endpoint, reachable, visit};
 use crate::config::Config;
 use crate::error::Result;
 use crate::probe::http::{HttpTracker, Record};
 use crate::probe::load::{self, Crowd, Measured, Plan};
 use crate::probe::udp::Client;
-use crate::probe::{Deadline, Fault};
+use crate::probe::{self, Deadline, Fault};
 use crate::services::Protocol;
 use crate::store::Host;
 
@@ -55,7 +55,7 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
         let (protocol, port) = (listener.role.protocol(), listener.address.port());
         let place = endpoint(listener);
         let way = match protocol {
-            Protocol::Udp => families(host, port).first().copied().map(Way::Udp),
+            Protocol::Udp => probe::one_of_each_family(host.addresses(), port).first().copied().map(Way::Udp),
             Protocol::Tcp => {
                 Some(Way::Http(Box::new(HttpTracker::new(place.asked_at(config, host)?.join(&path)))))
             }

@@ -1,6 +1,6 @@
 //! Two peers that find each other, over each tracker and each family; in private mode by a key of the API.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::listener::{Role, reachable};
@@ -44,7 +44,7 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
     let api = api(config, host)?;
     let mut checks = vec![];
     for listener in reachable(config).filter(|listener| listener.role.is_tracker()) {
-        for address in families(host, listener.address.port()) {
+        for address in probe::one_of_each_family(host.addresses(), listener.address.port()) {
             let there = Host { address: address.ip().to_string(), ..host.clone() };
             let place = endpoint(listener.clone());
             let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
@@ -70,14 +70,6 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
         }
     }
     Ok(checks)
-}
-
-/// One address of each family.
-pub(super) fn families(host: &Host, port: u16) -> Vec<SocketAddr> {
-    let found: Vec<_> =
-        host.addresses().filter_map(|name| probe::addresses(name, port).ok()).flatten().collect();
-    let of = |v6| found.iter().find(|address| address.is_ipv6() == v6).copied();
-    [of(false), of(true)].into_iter().flatten().collect()
 }
 
 /// Where two peers meet.
@@ -164,10 +156,7 @@ impl Meeting {
 
     /// Which of its addresses this machine sends from; nothing is sent.
     fn own_address(self) -> Option<IpAddr> {
-        let any: IpAddr = if self.address.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(self.address).ok()?;
-        Some(socket.local_addr().ok()?.ip())
+        Some(probe::socket_to(self.address).ok()?.local_addr().ok()?.ip())
     }
 }
 
