@@ -158,11 +158,15 @@ fn ask(check: &Check, timeout: Duration) -> Checked {
     Checked { name: check.name.clone(), answer, seconds: started.elapsed().as_secs_f64() }
 }
 
-/// Adds what failed to an error, each with the check's name.
+/// What failed, each with the check's name.
+pub fn faults(checked: &[Checked]) -> impl Iterator<Item = String> {
+    checked.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.fault()?)))
+}
+
+/// Adds what failed to an error.
 #[must_use]
 pub fn blame(error: Error, checked: &[Checked]) -> Error {
-    let told = checked.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.fault()?)));
-    told.fold(error, Error::why)
+    faults(checked).fold(error, Error::why)
 }
 
 /// How many passed, failed, could not be asked, and passed with a warning.

@@ -38,8 +38,7 @@ impl View {
     pub fn verdict(&self, runner: Runner) -> Result<String> {
         runner.out.doing("looking from outside");
         let checked = checks::ask_all(runner, services::checks(&self.config, &self.host)?, LOOK)?;
-        let failed: Vec<String> =
-            checked.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.fault()?))).collect();
+        let failed: Vec<String> = checks::faults(&checked).collect();
         Ok(match failed.first() {
             None => "keep\n".to_owned(),
             Some(first) => {
