@@ -108,7 +108,7 @@ fn ctrl_c_reaches_all_and_is_waited_for() {
     let world = world(&["a", "b", "c"]);
     world.fake(
         "docker",
-        "trap 'echo ended >>\"$FAKE/signals\"; exit 130' INT; touch started; n=0; while [ $n -lt 9000 ]; do sleep 0.02; n=$((n + 1)); done",
+        "trap 'echo ended >>\"$FAKE/signals\"; exit 130' INT; touch started; n=0; while [ $n -lt 1000 ]; do sleep 0.02; n=$((n + 1)); done",
     );
     let args = [&DEPLOY[..], &["a", "b", "c", "--jobs", "2", "--output-format", "json"]].concat();
     let child = world.command(&args).spawn().unwrap();

@@ -89,8 +89,9 @@ impl World {
     /// Puts a program on PATH that writes down its arguments, then runs this shell script.
     pub fn fake(&self, program: &str, script: &str) {
         let path = self.path("../bin").join(program);
+        // Written at once: of two that are called together each has a line of its own.
         let record = format!(
-            "for word in {program} \"$@\"; do printf '%s ' \"$word\"; done | tr '\\n' '~' >>\"$FAKE/transcript\"; echo >>\"$FAKE/transcript\""
+            "line=$(for word in {program} \"$@\"; do printf '%s ' \"$word\"; done | tr '\\n' '~'); printf '%s\\n' \"$line\" >>\"$FAKE/transcript\""
         );
         let beside = path.with_extension("new");
         fs::write(&beside, format!("#!/bin/sh\n{record}\n{script}\n")).unwrap();
