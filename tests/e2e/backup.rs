@@ -16,13 +16,8 @@ const CHECK: &str = "backups: the last and the next";
 const DATABASE: &str = "storage/tracker/lib/database/tracker.db";
 
 fn deployed() -> (Desk, Host) {
-    let desk = Desk::new();
-    let host = Host::configured(&desk);
-    let mut config = desk.config();
-    config["backup"] = json!({ "schedule": "30 4 * * *", "retention_days": 2 });
-    desk.create(&config);
-    desk.register(&host);
-    desk.deploy();
+    let schedule = json!({ "schedule": "30 4 * * *", "retention_days": 2 });
+    let (desk, host, _) = Desk::with_running(|config| config["backup"] = schedule);
     (desk, host)
 }
 

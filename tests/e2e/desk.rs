@@ -85,6 +85,18 @@ impl Desk {
         self.deploy();
     }
 
+    /// A desk with a running tracker, whose configuration was changed like this; and that configuration.
+    pub fn with_running(change: impl FnOnce(&mut Value)) -> (Self, Host, Value) {
+        let desk = Self::new();
+        let host = Host::configured(&desk);
+        let mut config = desk.config();
+        change(&mut config);
+        desk.create(&config);
+        desk.register(&host);
+        desk.deploy();
+        (desk, host, config)
+    }
+
     /// Deploys, which must work.
     pub fn deploy(&self) -> Value {
         self.run(&["deploy", &self.name]).ok()

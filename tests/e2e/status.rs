@@ -95,14 +95,10 @@ fn filled(script: &str) -> String {
 }
 
 fn deployed() -> (Desk, Host) {
-    let desk = Desk::new();
-    let host = Host::configured(&desk);
-    let mut config = desk.config();
-    config["backup"] = json!({});
-    config["tracker"]["health_check_api"] = json!({ "bind_address": "0.0.0.0:1313" });
-    desk.create(&config);
-    desk.register(&host);
-    desk.deploy();
+    let (desk, host, _) = Desk::with_running(|config| {
+        config["backup"] = json!({});
+        config["tracker"]["health_check_api"] = json!({ "bind_address": "0.0.0.0:1313" });
+    });
     (desk, host)
 }
 

@@ -12,17 +12,6 @@ use crate::tracker::Api;
 /// A load that a machine with other things to do answers, too.
 const LOAD: [&str; 6] = ["--suite", "performance", "--rate", "50", "--seconds", "2"];
 
-fn deployed(change: impl Fn(&mut Value)) -> (Desk, Host) {
-    let desk = Desk::new();
-    let host = Host::configured(&desk);
-    let mut config = desk.config();
-    change(&mut config);
-    desk.create(&config);
-    desk.register(&host);
-    desk.deploy();
-    (desk, host)
-}
-
 fn full(desk: &Desk) -> Value {
     let report = desk.run(&["test", &desk.name, "--suite", "full", "--timeout", "30"]).ok();
     assert_eq!((&report["suite"], &report["failed"]), (&json!("full"), &json!(0)), "{report:#}");
@@ -45,7 +34,7 @@ fn written(host: &Host) -> String {
 
 #[test]
 fn a_good_stack_passes_in_full_and_an_open_port_is_named() {
-    let (desk, host) = deployed(|config| {
+    let (desk, host, _) = Desk::with_running(|config| {
         config["backup"] = json!({});
         config["tracker"]["udp_trackers"][0]["domain"] = json!("tracker.nowhere.invalid");
     });
@@ -82,7 +71,7 @@ fn a_good_stack_passes_in_full_and_an_open_port_is_named() {
 
 #[test]
 fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
-    let (desk, host) = deployed(|config| config["tracker"]["core"]["private"] = json!(true));
+    let (desk, host, _) = Desk::with_running(|config| config["tracker"]["core"]["private"] = json!(true));
     let report = full(&desk);
     assert_checks(
         &report,
@@ -110,7 +99,7 @@ fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
 
 #[test]
 fn a_load_goes_to_each_tracker_and_none_to_one_that_is_down() {
-    let (desk, host) = deployed(|_| {});
+    let (desk, host, _) = Desk::with_running(|_| {});
     let report = desk.run(&[&["test", &desk.name][..], &LOAD].concat()).ok();
     let names: Vec<_> = report["loads"].as_array().unwrap().iter().map(|load| &load["endpoint"]).collect();
     assert_eq!(names, ["UDP tracker 6969", "HTTP tracker 7070"]);

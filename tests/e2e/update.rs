@@ -84,13 +84,7 @@ struct Case {
 
 impl Case {
     fn start(change: impl FnOnce(&mut Value)) -> Self {
-        let desk = Desk::new();
-        let host = Host::configured(&desk);
-        let mut config = desk.config();
-        change(&mut config);
-        desk.create(&config);
-        desk.register(&host);
-        desk.deploy();
+        let (desk, host, config) = Desk::with_running(change);
         Self { desk, host, config }
     }
 
