@@ -10,7 +10,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 use ureq::tls::{Certificate as UreqCertificate, RootCerts, TlsConfig};
@@ -172,12 +173,29 @@ pub(super) fn complaint(error: &io::Error) -> String {
         Some(rustls::Error::AlertReceived(AlertDescription::InternalError)) => {
             "the proxy has no certificate for it".into()
         }
-        Some(rustls::Error::InvalidCertificate(why)) => format!("its certificate is refused: {why}"),
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            format!("its certificate is refused: {}", reason(why))
+        }
         Some(error) => error.to_string(),
         None if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
             "no answer in time".into()
         }
         None => describe(error, "nothing listens on the port"),
+    }
+}
+
+/// Moments are told as such, not as seconds.
+fn reason(why: &CertificateError) -> String {
+    let shown = |time: &UnixTime| {
+        let moment = time.as_secs().try_into().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        moment.map_or_else(|| format!("{} s after 1970", time.as_secs()), |moment| moment.to_string())
+    };
+    match why {
+        CertificateError::ExpiredContext { not_after, .. } => format!("it expired at {}", shown(not_after)),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("it is not valid before {}", shown(not_before))
+        }
+        why => why.to_string(),
     }
 }
 
