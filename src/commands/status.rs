@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::many::{self, Names};
 use crate::app::App;
-use crate::checks::{Asked, Check};
+use crate::checks::{Asked, Check, Checked};
 use crate::commands::test::host;
 use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
@@ -207,14 +207,8 @@ impl<'a> Look<'a> {
             host::learn_root(&ssh, &mut self.env.config)?;
             self.ask_outside()?;
         }
-        let script = Templates::of(&self.env)?.text("host/status.py")?;
-        let (facts, clock) = self.question().ask(&ssh, &script)?;
-        let lines = judge::judge(&facts, &self.wanted, Some(clock));
-        Ok(Inside { facts, lines })
-    }
-
-    fn question(&self) -> Question {
-        Question { deep: self.deep, ..question(&self.env.config, &self.wanted) }
+        let question = Question { deep: self.deep, ..question(&self.env.config, &self.wanted) };
+        inside(&ssh, &self.env, &self.wanted, &question)
     }
 
     /// What clients see, once all have answered.
@@ -223,6 +217,24 @@ impl<'a> Look<'a> {
         let checked = asked.answers(self.app.runner())?;
         Ok(checked.iter().map(|checked| judge::endpoint(checked, &self.wanted)).collect())
     }
+}
+
+/// The host, its containers and files, for `test`: an environment with its secrets. What services ask on the host,
+/// `test` asks by itself.
+///
+/// # Errors
+/// The connection broke, or the host did not tell.
+pub fn look_inside(ssh: &Ssh, env: &Environment) -> Result<Vec<Checked>> {
+    let wanted = Wanted::of(env, ssh.target.shown())?;
+    let question = Question { checks: vec![], ..question(&env.config, &wanted) };
+    Ok(inside(ssh, env, &wanted, &question)?.lines.into_iter().map(Line::into_checked).collect())
+}
+
+fn inside(ssh: &Ssh, env: &Environment, wanted: &Wanted, question: &Question) -> Result<Inside> {
+    let script = facts::script(&Templates::of(env)?)?;
+    let (facts, clock) = question.ask(ssh, &script)?;
+    let lines = judge::judge(&facts, wanted, Some(clock));
+    Ok(Inside { facts, lines })
 }
 
 /// What the host is asked about this environment.

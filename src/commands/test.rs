@@ -54,8 +54,8 @@ enum Suite {
     /// Every endpoint answers as it should
     #[default]
     Basic,
-    /// Basic, and: peers find each other, no port is open that should not be, a backup can be read back, data
-    /// survives a restart. It restarts the stack: the tracker is away for some seconds
+    /// Basic, and: the host and its files are as `status` wants them, peers find each other, no port is open that
+    /// should not be, a backup can be read back, data survives a restart. It restarts the stack: the tracker is away for some seconds
     Full,
     /// A bounded load of announces: rates, latencies, errors, compared with the last time
     Performance,
@@ -102,7 +102,7 @@ fn tell(report: &serde_json::Value) -> String {
 
 fn ask(app: &App, args: &Args, name: &EnvironmentName) -> super::Done {
     let (suite, began) = (args.suite, Timestamp::now());
-    let env = app.store.load(name)?;
+    let env = app.store.as_it_stands(app.store.load(name)?)?;
     state::require(name.as_str(), env.stage, "test", suite.needs())?;
     // What changes the host must not do so under a suite that restarts or loads it, nor the other way round.
     let _lock = (suite != Suite::Basic).then(|| app.store.lock(name, "test")).transpose()?;

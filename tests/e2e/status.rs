@@ -1,4 +1,4 @@
-//! `status` of a real host: well, and with one fault after another.
+//! `status` of a real host: well, with other containers than the released ones, half way, and off.
 
 use std::time::Instant;
 
@@ -7,92 +7,6 @@ use serde_json::{Value, json};
 use crate::desk::Desk;
 use crate::host::{Host, eventually};
 use crate::lab;
-
-/// A fault, how it is undone, and what its line says.
-struct Fault {
-    what: &'static str,
-    break_: &'static str,
-    mend: &'static str,
-    line: &'static str,
-    says: &'static str,
-}
-
-const FAULTS: [Fault; 10] = [
-    Fault {
-        what: "a container that was stopped",
-        break_: "docker stop torrust-tracker-1",
-        mend: "docker start torrust-tracker-1; until [ $(docker inspect --format '{{.State.Health.Status}}' torrust-tracker-1) = healthy ]; do sleep 0.2; done",
-        line: "tracker",
-        says: "exited with exit code 0",
-    },
-    Fault {
-        what: "a file that was changed",
-        break_: "cp -a /opt/torrust/storage/tracker/etc/tracker.toml /root/kept; echo '# by hand' >>/opt/torrust/storage/tracker/etc/tracker.toml",
-        mend: "cp -a /root/kept /opt/torrust/storage/tracker/etc/tracker.toml",
-        line: "storage/tracker/etc/tracker.toml",
-        says: "another content",
-    },
-    Fault {
-        what: "secrets that others may read",
-        break_: "chmod 644 /opt/torrust/.env",
-        mend: "chmod 600 /opt/torrust/.env",
-        line: ".env",
-        says: "others may read it",
-    },
-    Fault {
-        what: "a unit that was taken away",
-        break_: "mv /etc/systemd/system/torrust-tracker-backup.service /root",
-        mend: "mv /root/torrust-tracker-backup.service /etc/systemd/system",
-        line: "backup/torrust-tracker-backup.service",
-        says: "it has not",
-    },
-    Fault {
-        what: "a container too many in the stack",
-        break_: "docker create --name stranger --label com.docker.compose.project=torrust --label com.docker.compose.service=stranger IMAGE",
-        mend: "docker rm --force stranger",
-        line: "stranger",
-        says: "created, IMAGE",
-    },
-    Fault {
-        what: "a container of others on the stack's network",
-        break_: "docker run --detach --name listener --network torrust_tracker --entrypoint sleep IMAGE 1000",
-        mend: "docker rm --force listener",
-        line: "listener",
-        says: "on torrust_tracker",
-    },
-    Fault {
-        what: "a disk that is full",
-        break_: "mount -t tmpfs -o size=4m none /opt/torrust/storage/tracker/log; head -c 8m /dev/zero >/opt/torrust/storage/tracker/log/full || :",
-        mend: "umount /opt/torrust/storage/tracker/log",
-        line: "disk of /opt/torrust/storage/tracker/log",
-        says: "0 B of 4.0 MiB free",
-    },
-    Fault {
-        what: "a clock that is off, as the host's Python tells the time",
-        break_: "at=$(python3 -c 'import site; print(site.getsitepackages()[0])'); mkdir -p $at; echo 'import time; time.time = lambda now=time.time: now() - 90' >$at/off.pth",
-        mend: "rm $(python3 -c 'import site; print(site.getsitepackages()[0])')/off.pth",
-        line: "clock",
-        says: "s behind this machine's",
-    },
-    Fault {
-        what: "a backup that failed",
-        break_: "mv /opt/torrust/DATABASE /root; ! systemctl start torrust-tracker-backup.service",
-        mend: "mv /root/tracker.db /opt/torrust/DATABASE; systemctl start torrust-tracker-backup.service",
-        line: "backups: the last and the next",
-        says: "the last one failed: there is no database",
-    },
-    Fault {
-        what: "a port that a firewall closed",
-        break_: "iptables -I DOCKER-USER -p tcp --dport 7070 -j DROP",
-        mend: "iptables -D DOCKER-USER -p tcp --dport 7070 -j DROP",
-        line: "HTTP tracker 7070: health",
-        says: "no complete answer in 3.0 s",
-    },
-];
-
-fn filled(script: &str) -> String {
-    script.replace("IMAGE", lab::TRACKER).replace("DATABASE", "storage/tracker/lib/database/tracker.db")
-}
 
 fn deployed() -> (Desk, Host) {
     let (desk, host, _) = Desk::with_running(|config| {
@@ -126,7 +40,7 @@ fn well(desk: &Desk) -> Value {
 }
 
 #[test]
-fn a_host_that_is_well_and_one_fault_after_another() {
+fn a_host_that_is_well_half_way_and_off() {
     let (desk, host) = deployed();
     let logins =
         || host.exec("journalctl -u ssh.service | grep -c 'Accepted publickey' || :").trim().to_owned();
@@ -142,13 +56,6 @@ fn a_host_that_is_well_and_one_fault_after_another() {
     );
     assert_eq!(report["history"][0]["command"], "deploy");
 
-    for Fault { what, break_, mend, line, says } in &FAULTS {
-        host.exec(&filled(break_));
-        bad(&desk, line, &filled(says));
-        host.exec(&filled(mend));
-        println!("{what}: seen");
-    }
-    well(&desk);
     other_containers(&desk, &host);
     half_way_and_off(&desk, &host);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, assert_checks};
 use crate::host::Host;
 use crate::lab;
 
@@ -137,12 +137,22 @@ fn each_kind_of_change_on_a_running_tracker() {
         config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
     });
     refused(&case);
-    case.deploy("the UDP tracker's port", &[6969, 6868], |config| {
-        config["tracker"]["udp_trackers"][0]["bind_address"] = "0.0.0.0:6868".into();
-    });
+    let other_port =
+        |config: &mut Value| config["tracker"]["udp_trackers"][0]["bind_address"] = "0.0.0.0:6868".into();
+    is_tested_as_it_stands(&case, other_port);
+    case.deploy("the UDP tracker's port", &[6969, 6868], other_port);
     assert!(case.host.exec("ufw status").contains("6868/udp"), "the firewall has the new port");
     case.deploy("HTTPS for the HTTP tracker and the API", &[6868], https);
     case.desk.test();
+}
+
+/// Until an update is deployed.
+fn is_tested_as_it_stands(case: &Case, change: impl FnOnce(&mut Value)) {
+    let mut config = case.config.clone();
+    change(&mut config);
+    case.desk.run(&["update", &case.desk.name, "-f", &case.file(&config)]).ok();
+    assert_ne!(case.desk.stage(), "running");
+    assert_checks(&case.desk.test(), "UDP tracker 6969", "passed", 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! What the host tells about itself: the question to `status.py`, and its answer.
+//! What the host tells about itself: the question to `templates/host/status/`, and its answer.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,11 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
 use crate::process::Cmd;
+use crate::render::Templates;
 use crate::services::{Figures, HostCheck};
 use crate::tools::ssh::{Ssh, sh_quote};
 
 /// How long one look may take: a busy machine, a slow disk.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The files of the script; each may use what comes before it.
+const SCRIPT: [&str; 5] = ["release", "machine", "network", "docker", "look"];
 
 /// What the script is to look at; it travels in its standard input, because there is a token in it.
 #[derive(Debug, Serialize)]
@@ -45,6 +49,9 @@ pub struct Facts {
     /// What was released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
+    /// The way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// Disks and folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
@@ -150,6 +157,17 @@ pub struct System {
     pub container: Option<String>,
     /// Whether the kernel's clock follows others.
     pub synchronised: bool,
+}
+
+/// The way out of the host.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Network {
+    /// The address that packets to the world would leave with over IPv4; nothing where there is no route.
+    pub route_v4: Option<IpAddr>,
+    /// And over IPv6.
+    pub route_v6: Option<IpAddr>,
+    /// The machines that apt fetches from, each with the address that its name leads to.
+    pub names: BTreeMap<String, Option<IpAddr>>,
 }
 
 /// What was released.
@@ -263,8 +281,9 @@ impl Facts {
     /// Takes over what this look did not look at.
     pub fn remember(&mut self, before: &Self) {
         if self.system.is_none() {
-            let Self { system, release, storage, security, reboot, checks, .. } = before.clone();
-            *self = Self { system, release, storage, security, reboot, checks, ..std::mem::take(self) };
+            let Self { system, release, network, storage, security, reboot, checks, .. } = before.clone();
+            let now = std::mem::take(self);
+            *self = Self { system, release, network, storage, security, reboot, checks, ..now };
         }
     }
 }
@@ -276,6 +295,14 @@ impl Clock {
         let offset = f64::midpoint(began - asked, ended - heard);
         Self { offset, uncertainty: ((heard - asked) - (ended - began)).max(0.0) / 2.0 }
     }
+}
+
+/// The script that looks.
+///
+/// # Errors
+/// One of its files is not there.
+pub fn script(templates: &Templates) -> Result<String> {
+    SCRIPT.iter().map(|part| templates.text(&format!("host/status/{part}.py"))).collect()
 }
 
 impl Question {

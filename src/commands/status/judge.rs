@@ -2,18 +2,21 @@
 
 mod containers;
 mod machine;
+mod network;
 mod release;
 
 use std::fmt::{self, Display};
+use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::facts::{Clock, Facts, Restore};
 use crate::checks::{Answer, Checked};
 use crate::error::Result;
+use crate::probe::Fault;
 use crate::services;
 use crate::state::Stage;
-use crate::store::{Environment, Origin};
+use crate::store::{Environment, Host, Origin};
 
 /// What a line is about, in the order of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,6 +94,19 @@ impl Line {
         Self { level: Level::Bad, ..self.warning(expected, help) }
     }
 
+    /// The line as a check of `test`.
+    #[must_use]
+    pub fn into_checked(self) -> Checked {
+        let name = format!("{}: {}", self.topic.to_string().to_lowercase(), self.name);
+        let answer = match self.level {
+            Level::Ok => Answer::Passed { seen: self.seen },
+            Level::Skipped => Answer::Skipped { reason: self.seen },
+            Level::Warning => Answer::Warning { seen: self.told() },
+            Level::Bad => Answer::Failed(Fault::new(self.expected.unwrap_or_default(), self.seen)),
+        };
+        Checked { name, answer, seconds: 0.0 }
+    }
+
     /// Both halves in one: what was expected, where that is not what was seen.
     #[must_use]
     pub fn told(&self) -> String {
@@ -134,6 +150,8 @@ pub struct Wanted {
     pub stage: Stage,
     /// The containers of the stack.
     pub containers: Vec<services::Container>,
+    /// Where clients find it, as far as it is not known by a name alone.
+    pub addresses: Vec<IpAddr>,
     /// Whether the host is nobody else's.
     pub made_by_us: bool,
     /// The command that leads to a shell on the host.
@@ -151,6 +169,7 @@ impl Wanted {
             name: env.name.to_string(),
             stage: env.stage,
             containers,
+            addresses: env.host.iter().flat_map(Host::addresses).filter_map(|one| one.parse().ok()).collect(),
             made_by_us: env.host.as_ref().is_some_and(|host| host.origin == Origin::Created),
             shell,
         })
@@ -185,6 +204,7 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
         }];
     }
     let mut lines = machine::judge(facts, wanted, clock);
+    lines.extend(facts.network.iter().flat_map(|network| network::judge(network, wanted)));
     if wanted.stage >= Stage::Configured {
         lines.extend(containers::judge(&facts.docker, facts.release.as_ref(), wanted));
     }

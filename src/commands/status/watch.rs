@@ -15,6 +15,7 @@ use crate::render::Templates;
 use crate::services;
 use crate::state::{self, Stage};
 
+use super::facts;
 use super::judge::Wanted;
 use feed::Feed;
 use view::View;
@@ -35,7 +36,7 @@ pub fn run(app: &App, args: &super::Args, name: &crate::config::EnvironmentName)
         ..super::question(&env.config, &wanted)
     };
     let title = format!("{} at {}", env.name, target.host);
-    let script = Templates::of(&env)?.text("host/status.py")?;
+    let script = facts::script(&Templates::of(&env)?)?;
     let feed = Feed::start(&app.out, target, question, script);
     let view = View::new(title, wanted, app.out.color(), f64::from(args.interval));
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {

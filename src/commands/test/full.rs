@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Test, ports, restart};
 use crate::checks::{self, Checked};
+use crate::commands::status;
 use crate::error::Result;
 use crate::services;
 
@@ -23,6 +24,7 @@ pub struct Inside {
 /// Asks all. What restarts the stack comes last, and only when all is well before: it would hide what is wrong.
 pub fn ask(test: &Test) -> Result<Vec<Checked>> {
     let mut checked = test.basic()?;
+    checked.extend(status::look_inside(&test.ssh, &test.env)?);
     let inside = look_inside(test)?;
     let on_host = services::full_host_checks(&test.env.config);
     if !on_host.is_empty() {

@@ -134,10 +134,10 @@ impl Outcome for Report {
         }
         let total = self.checks.len();
         let error = Error::new(Code::TestFailed, format!("{} of {total} checks failed", self.failed));
-        let error = checks::blame(error, &self.checks).help(format!(
-            "bring it back to what was configured: torrust-tracker-deployer deploy {}",
-            self.environment
-        ));
+        let typed = |command: &str| format!("torrust-tracker-deployer {command} {}", self.environment);
+        let error = checks::blame(error, &self.checks)
+            .help(format!("bring it back to what was configured: {}", typed("deploy")))
+            .help(format!("see what else is wrong, and what to type: {}", typed("status")));
         Some(
             error.problems(
                 self.checks.iter().map(|checked| serde_json::json!(checked)).collect(),

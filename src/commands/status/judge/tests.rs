@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::commands::status::facts::{
-    Container, Disk, Docker, Other, Release, Restore, Security, Storage, System, Told,
+    Container, Disk, Docker, Network, Other, Release, Restore, Security, Storage, System, Told,
 };
 
 const IMAGE: &str = "torrust/tracker:develop";
@@ -20,6 +20,7 @@ fn wanted(stage: Stage) -> Wanted {
         name: "demo".into(),
         stage,
         containers: vec![tracker],
+        addresses: ["192.0.2.7", "fd00::7"].map(|address| address.parse().unwrap()).into(),
         made_by_us: true,
         shell: "ssh demo@192.0.2.7".into(),
     }
@@ -42,6 +43,10 @@ fn container() -> Container {
         memory_limit: Some(2 << 30),
         ..Container::default()
     }
+}
+
+fn disk() -> Disk {
+    Disk { path: "/".into(), bytes: 40 << 30, free: 30 << 30, files: 1000, files_free: 900 }
 }
 
 fn well() -> Facts {
@@ -68,16 +73,12 @@ fn well() -> Facts {
             files: 7,
             ..Release::default()
         }),
-        storage: Some(Storage {
-            disks: vec![Disk {
-                path: "/".into(),
-                bytes: 40 << 30,
-                free: 30 << 30,
-                files: 1000,
-                files_free: 900,
-            }],
-            folders: vec![],
+        network: Some(Network {
+            route_v4: Some("192.0.2.7".parse().unwrap()),
+            route_v6: Some("fd00::7".parse().unwrap()),
+            names: [("deb.debian.org".into(), Some("192.0.2.80".parse().unwrap()))].into(),
         }),
+        storage: Some(Storage { disks: vec![disk()], folders: vec![] }),
         security: Some(Security { packages: Some(vec![]), fetched: crate::commands::status::facts::now() }),
         ..Facts::default()
     }
@@ -193,6 +194,27 @@ fn faults_of_the_machine() {
     assert_fault(Bad, "disk of /", "room for 9 more files", |facts| disk(facts, |disk| disk.files_free = 9));
     let told = Told { name: "backups".into(), ok: false, seen: "the last one failed".into() };
     assert_fault(Bad, "backups", "the last one failed", |facts| facts.checks = Some(vec![told]));
+}
+
+#[test]
+fn faults_of_the_network() {
+    use Level::{Bad, Warning};
+    let network = |facts: &mut Facts, change: fn(&mut Network)| change(facts.network.as_mut().unwrap());
+    let (route, dns) = ("route to other networks", "DNS on the host");
+    assert_fault(Bad, route, "expected one over IPv4, seen: IPv6 from fd00::7", |facts| {
+        network(facts, |network| network.route_v4 = None);
+    });
+    assert_fault(Warning, route, "expected one over IPv6, seen: IPv4 from 192.0.2.7", |facts| {
+        network(facts, |network| network.route_v6 = None);
+    });
+    assert_fault(Bad, route, "expected one over IPv4, seen: none", |facts| {
+        network(facts, |network| (network.route_v4, network.route_v6) = (None, None));
+    });
+    assert_fault(Warning, dns, "seen: deb.debian.org not found", |facts| {
+        network(facts, |network| network.names.values_mut().for_each(|address| *address = None));
+    });
+    let line = fault(|facts| network(facts, |network| network.names.clear()));
+    assert_eq!((line.level, line.name.as_str()), (Level::Skipped, dns));
 }
 
 #[test]

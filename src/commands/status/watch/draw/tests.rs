@@ -64,6 +64,7 @@ fn view() -> View {
         ..services::Container::default()
     };
     let wanted = Wanted {
+        addresses: vec![],
         name: "demo".into(),
         stage: Stage::Running,
         containers: vec![of("tracker"), of("prometheus")],
