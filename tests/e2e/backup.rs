@@ -30,6 +30,17 @@ with sqlite3.connect(\"/opt/torrust/{DATABASE}\", timeout=30) as database:
     ));
 }
 
+/// Makes the database as large as one of a busy tracker after years.
+fn grow(host: &Host) -> u64 {
+    host.exec(&format!(
+        "python3 -c 'import sqlite3
+with sqlite3.connect(\"/opt/torrust/{DATABASE}\", timeout=30) as database:
+    database.execute(\"create table ballast (content blob)\")
+    database.executemany(\"insert into ballast values (randomblob(?))\", [(1 << 20,)] * 1024)'"
+    ));
+    host.exec(&format!("stat -c %s /opt/torrust/{DATABASE}")).trim().parse().unwrap()
+}
+
 fn in_folder(host: &Host, script: &str) -> String {
     host.exec(&format!("cd /opt/torrust/storage/backup; {script}"))
 }
@@ -64,6 +75,8 @@ fn a_backup_under_load_holds_the_database_and_the_configuration() {
     assert!(next(&host).contains(" 04:30:00 "), "{}", next(&host));
     assert_checks(&desk.test(), CHECK, "passed", 1);
     fill(&host, 300_000);
+    let bytes = grow(&host);
+    assert!(bytes > 1 << 30, "{bytes}");
     let recent = in_folder(
         &host,
         "touch 20200101T000000Z-1.tar.gz{,.sha256}; name=$(date -u -d '-1 day' +%Y%m%dT%H%M%SZ)-1.tar.gz; touch $name; echo $name",
@@ -71,7 +84,13 @@ fn a_backup_under_load_holds_the_database_and_the_configuration() {
 
     let api = Api::of(&desk, &host);
     let key = api.post_key();
+    let began = Instant::now();
     let (writes, longest) = back_up_under_load(&host, &api);
+    println!(
+        "{} MiB: {:.1} s beside {writes} writes, the longest took {longest:.2?}",
+        bytes >> 20,
+        began.elapsed().as_secs_f64()
+    );
     // The tracker gives a write up after 5 s.
     assert!(writes > 10 && longest < Duration::from_secs(3), "{writes} writes, the longest took {longest:?}");
 
