@@ -69,8 +69,9 @@ const START: Phase = Phase {
     steps: &[Step { title: "Start the containers", run: start }],
 };
 
-/// How long Compose may take to start the containers, beside the time that they get to become healthy.
-const COMPOSE_DEADLINE: Duration = Duration::from_mins(10);
+/// How long the host may wait for another one's work, and Compose take to start the containers: ten minutes each, beside the
+/// time that they get to become healthy.
+const COMPOSE_DEADLINE: Duration = Duration::from_mins(20);
 
 /// How long one look from outside may take.
 const LOOK: Duration = Duration::from_secs(10);

@@ -110,3 +110,21 @@ fn deploy_from_a_file_takes_a_change_over_and_does_what_it_needs() {
     let again = world.json(&["deploy", "-f", "other.json"]);
     assert_eq!(again["changed"], false);
 }
+
+#[test]
+fn waiting_for_another_one_on_the_host_is_not_taken_from_the_time_of_the_containers() {
+    let world = World::with_tools();
+    api_only(&world, api::start(TOKEN));
+    world.ok(&["deploy", "-f", "env.json"]);
+    let ready = "echo ready\n    answer\n    [ \"$word\" = up ]";
+    let round = "echo \"$container\"\n    echo round";
+    let ssh = include_str!("fakes/ssh");
+    assert!(ssh.contains(ready) && ssh.contains(round));
+    let starting = "echo \"$container\" | sed 's/\"healthy\"/\"starting\"/'\n    echo round";
+    world.fake(
+        "ssh",
+        &ssh.replace(ready, &format!("echo waiting\n    sleep 2\n    {ready}"))
+            .replace(round, &format!("{starting}\n    {round}")),
+    );
+    world.ok(&["run", "minimal", "--timeout", "2"]);
+}

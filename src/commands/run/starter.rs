@@ -26,6 +26,7 @@ pub struct Starter<'w> {
     services: Vec<&'static str>,
     ports: Vec<Port>,
     options: Options,
+    /// When it was told to start the containers: another one's work on the host may have come first.
     since: Instant,
     watch: Watch,
     /// The containers that were there before.
@@ -127,7 +128,10 @@ impl<'w> Starter<'w> {
             (!ours && !maybe_ours).then(|| (port.number, protocol, process.clone()))
         });
         match held {
-            None => input.send("up\n"),
+            None => {
+                self.since = Instant::now();
+                input.send("up\n");
+            }
             Some((number, protocol, process)) => {
                 self.fail(port_in_use(number, &protocol, &process), input);
             }
