@@ -20,7 +20,14 @@ flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run i
 # Half a database must not be started with; its old one is beside it.
 [ ! -e .half-restored ] || { echo "half-restored $(cat .half-restored)"; exit 1; }
 
-containers() { docker compose ps --all --no-trunc --format json | sed 's/^/container /'; }
+look() { docker compose ps --all --no-trunc --format json; }
+
+# One that is just made anew may go between two questions of Compose's own, which then fails: it is asked again.
+containers() {
+  local seen
+  seen=$(look 2>/dev/null || { sleep 0.2; look 2>/dev/null; } || { sleep 0.5; look; })
+  [ -z "$seen" ] || echo "container ${seen//$'\n'/$'\n'container }"
+}
 
 listeners() {
   ss -Hlntup | awk '{

@@ -23,6 +23,7 @@ mod restoring;
 mod rollback;
 mod secrets;
 mod ssh;
+mod starting;
 mod status;
 mod storage;
 mod suites;
