@@ -1,8 +1,9 @@
-"""Counts the rows of each table: "rows TABLE COUNT", by name.   usage: rows.py [--check] DATABASE | DUMP.sql
+"""Counts the rows of each table: "rows TABLE COUNT", by name.   usage: rows.py [--check] DATABASE | .../mysql/dump.sql
 
 --check reads all of an SQLite database first, and fails where it is damaged. Of a dump by mysqldump the rows are counted that
 it would insert.
 """
+import pathlib
 import re
 import sqlite3
 import sys
@@ -25,7 +26,8 @@ def of_dump(path):
 
 
 def of_database(path, check):
-    database = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)
+    # Its name may have what would end a path in a URI.
+    database = sqlite3.connect(pathlib.Path(path).absolute().as_uri() + "?mode=rw", uri=True, timeout=60)
     if check:
         (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
@@ -39,7 +41,7 @@ def of_database(path, check):
 
 path = sys.argv[-1]
 try:
-    counted = of_dump(path) if path.endswith("/dump.sql") else of_database(path, "--check" in sys.argv)
+    counted = of_dump(path) if path.endswith("/mysql/dump.sql") else of_database(path, "--check" in sys.argv)
 except sqlite3.Error as error:
     sys.exit(f"{path}: {error}")
 for name, count in sorted(counted.items()):

@@ -246,3 +246,15 @@ fn an_archive_of_somebody_else_is_not_believed() {
     let ((good, said), sum) = receive(&about("10", SQLITE.1));
     assert!(good == Some(true) && said.contains(&format!("received {ID}-{}", &sum[..12])), "{said}");
 }
+
+#[test]
+fn rows_are_counted_whatever_the_database_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE keys (a)')";
+    for name in ["tracker.db", "dump.sql", "it's #1?.db", "100%41.db"] {
+        let path = folder.path().join(name);
+        assert!(Command::new("python3").args(["-c", make]).arg(&path).status().unwrap().success());
+        let rows = Command::new("python3").args([&format!("{TOOLS}/rows.py"), "--check"]).arg(&path).output();
+        assert_eq!(String::from_utf8(rows.unwrap().stdout).unwrap(), "rows keys 0\n", "{name}");
+    }
+}

@@ -6,8 +6,9 @@ use crate::services::{HostCheck, in_container, mysql};
 use crate::tools::ssh::sh_quote;
 
 /// Asks an SQLite file, which is only read.
-const SQLITE: &str = "import sqlite3, sys
-database = sqlite3.connect(f\"file:{sys.argv[1]}?mode=ro\", uri=True, timeout=10)
+const SQLITE: &str = "import pathlib, sqlite3, sys
+place = pathlib.Path(sys.argv[1]).absolute().as_uri()
+database = sqlite3.connect(place + \"?mode=ro\", uri=True, timeout=10)
 print(*database.execute(sys.argv[2]).fetchone())";
 
 /// A command for `bash` in `/opt/torrust` that prints how often the whitelist in the database has this torrent.
@@ -40,4 +41,28 @@ pub fn checks(config: &Config) -> Vec<HostCheck> {
         awaited: false,
         quick: true,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_database_is_read_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("storage/tracker/lib/database")).unwrap();
+        for name in ["tracker.db", "it's #1?.db", "100%41.db"] {
+            let sqlite = Sqlite { database_name: name.to_owned() };
+            let make = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE keys (a)')";
+            let run = |program: &str, args: &[&str]| {
+                let ran = Command::new(program).args(args).current_dir(&folder).output().unwrap();
+                String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap()
+            };
+            run("python3", &["-c", make, &file_of(&sqlite)]);
+            let count = ask(&sqlite, "SELECT count(*) FROM sqlite_master");
+            assert_eq!(run("bash", &["-c", &count]), "1\n", "{name}");
+        }
+    }
 }
