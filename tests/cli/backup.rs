@@ -161,6 +161,23 @@ fn an_archive_of_the_user_s_is_looked_at_before_it_travels() {
 }
 
 #[test]
+fn what_is_to_be_typed_asks_for_the_same() {
+    let world = with_a_backup();
+    world.write("mine.tar.gz", "data");
+    let received =
+        format!("*\"'restore.sh' 'receive'\"*) cat >/dev/null; echo received {ID} ;;\n  *'start tracker'*)");
+    world.fake("ssh", &include_str!("fakes/ssh").replace("*'start tracker'*)", &received));
+    let restore =
+        ["backup", "demo", "restore", "--from", "mine.tar.gz", "--foreign", "--without-safety-copy"];
+    let same = format!("torrust-tracker-deployer {}", restore.join(" "));
+    let declined = world.refusal(&restore);
+    assert_eq!((declined.code.as_str(), declined.help.trim()), ("declined", &*format!("{same} --force")));
+    says(&world, "restored", &format!("ended {ID} failed it was stopped"));
+    let failed = world.refusal(&[&restore[..], &["--force"]].concat());
+    assert!(failed.help.contains(&same), "{failed:?}");
+}
+
+#[test]
 fn destroy_has_the_last_backup_here_before_anything_goes() {
     let world = World::with_tools();
     world.ok(&["create", "demo"]);

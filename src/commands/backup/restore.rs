@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::host;
 use crate::commands::{Done, done};
+use crate::config::EnvironmentName;
 use crate::digest::sha256_of_file;
 use crate::error::{Code, Error, Result};
 use crate::process::Input;
@@ -51,6 +52,17 @@ pub struct Options {
     /// The backup that an earlier restore, of which nobody heard, made of the database before it.
     safety: Option<String>,
     told: Told,
+}
+
+/// The command line that asks for the same.
+fn again(name: &EnvironmentName, options: &super::Options) -> String {
+    let Options { from, foreign, unsaved, .. } = &options.restore;
+    let what = from
+        .as_ref()
+        .map_or(options.id.clone(), |file| format!("--from {}", crate::output::shown_path(file)));
+    let foreign = if *foreign { " --foreign" } else { "" };
+    let unsaved = if *unsaved { " --without-safety-copy" } else { "" };
+    format!("torrust-tracker-deployer backup {name} restore {what}{foreign}{unsaved}")
 }
 
 const RESTORE: [Step; 4] = [
@@ -168,12 +180,7 @@ fn confirm(work: &Work, options: &super::Options, told: &Told) -> Result<()> {
     let nothing = "nothing was changed";
     if !out.can_ask() {
         let why = format!("without a terminal there is no one to ask; {nothing}");
-        let what = match &options.restore.from {
-            Some(file) => format!("--from {}", crate::output::shown_path(file)),
-            None => id.clone(),
-        };
-        return Err(Error::new(Code::Declined, why)
-            .help(format!("torrust-tracker-deployer backup {name} restore {what} --force")));
+        return Err(Error::new(Code::Declined, why).help(again(name, options) + " --force"));
     }
     let saved = if options.restore.unsaved { "which is NOT saved first" } else { "which is saved first" };
     let question = format!("Put {id} ({}) in the place of {name}'s database, {saved}?", told.rows_shown());
@@ -185,10 +192,11 @@ fn confirm(work: &Work, options: &super::Options, told: &Told) -> Result<()> {
 
 fn restore(work: &mut Work) -> Result<String> {
     watch(work)?;
-    let told = &work.options.backup.restore.told;
+    let options = &work.options.backup;
+    let told = &options.restore.told;
     match &told.end {
         Some(End { word, .. }) if word == "kept" => {}
-        Some(end) => return Err(end.failure(&work.env.name)),
+        Some(end) => return Err(end.failure(&work.env.name, &again(&work.env.name, options))),
         None => {
             return Err(Error::new(Code::SshLost, "the host did not say how the restore ended")
                 .help("repeat the command: it tells"));

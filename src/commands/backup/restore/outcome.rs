@@ -119,15 +119,14 @@ impl End {
         Self { id: next(), word: next(), why: next() }
     }
 
-    /// The restore did not come about.
-    pub fn failure(&self, environment: &EnvironmentName) -> Error {
+    /// The restore did not come about; `again` is the command line that asks for the same.
+    pub fn failure(&self, environment: &EnvironmentName, again: &str) -> Error {
         let Self { id, word, why } = self;
         let what = match word.as_str() {
             "undone" => "was undone: the database is the one from before",
             _ => "did not come about: the database was not touched",
         };
         let error = Error::new(Code::BackupFailed, format!("the restore of {id} {what}")).why(why);
-        let again = format!("torrust-tracker-deployer backup {environment} restore {id}");
         let mend = format!("mend the cause, then: {again}");
         match word.as_str() {
             "undone" => {
@@ -205,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_did_not_come_about_says_what_the_database_is() {
-        let failure = |line| told(&[line]).end.unwrap().failure(&"demo".parse().unwrap());
+        let failure = |line| told(&[line]).end.unwrap().failure(&"demo".parse().unwrap(), "again");
         let undone = failure("ended x undone the stack does not get healthy with it: tracker exited");
         assert!(undone.message().contains("the one from before"), "{undone}");
         assert_eq!(undone.causes(), ["the stack does not get healthy with it: tracker exited"]);
