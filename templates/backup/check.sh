@@ -16,7 +16,7 @@ fi
 
 systemctl is-active --quiet $unit.timer || { echo "no backup will be made: $unit.timer is not active; $good"; exit 1; }
 next=$(systemctl show --property NextElapseUSecRealtime --value $unit.timer)
-if ! flock --nonblock .lock true; then
+if ! flock --shared --nonblock .lock true; then
   # Who makes one opens it anew.
   echo "one is being made, or a restore is at work, since $(date -u -r .lock +%FT%TZ); $good"
 elif [ -e unfinished ]; then

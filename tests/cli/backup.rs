@@ -51,6 +51,16 @@ fn a_backup_is_made_listed_and_fetched() {
 }
 
 #[test]
+fn why_a_backup_failed_comes_before_what_followed_from_it() {
+    let world = running();
+    let fails = "echo 'tar: Exiting' >&2; echo 'backup failed: tar: x: Cannot stat' >&2; exit 1";
+    world.fake("ssh", &include_str!("fakes/ssh").replace("echo doing packing", fails));
+    let refusal = world.refusal(&["backup", "demo", "create"]);
+    assert_eq!(refusal.message, "backup failed: tar: x: Cannot stat");
+    assert_eq!(refusal.causes.trim(), "tar: Exiting");
+}
+
+#[test]
 fn what_arrives_damaged_does_not_stay() {
     let world = with_a_backup();
     world.fake("ssh", &include_str!("fakes/ssh").replace("printf data", "printf dat"));

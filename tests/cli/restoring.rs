@@ -1,6 +1,7 @@
 //! The scripts of `templates/backup/` themselves, on a folder that stands for a host: cut off before each thing that they do.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -257,4 +258,25 @@ fn rows_are_counted_whatever_the_database_is_called() {
         let rows = Command::new("python3").args([&format!("{TOOLS}/rows.py"), "--check"]).arg(&path).output();
         assert_eq!(String::from_utf8(rows.unwrap().stdout).unwrap(), "rows keys 0\n", "{name}");
     }
+}
+
+#[test]
+fn two_who_look_at_once_do_not_take_each_other_for_a_backup() {
+    let bench = Bench::new(SQLITE);
+    bench.program("systemctl", "#!/bin/sh\n[ \"$1\" != show ] || echo success\n");
+    bench.write("root/storage/backup/unfinished", "the disk is full");
+    let check = fs::read_to_string(bench.path("tools/check.sh")).unwrap();
+    let root = bench.path("root").display().to_string();
+    bench.write("tools/check.sh", &check.replace("/opt/torrust", &root));
+    let mut other = Command::new("flock")
+        .args(["--shared", "--no-fork"])
+        .arg(bench.path("root/storage/backup/.lock"))
+        .args(["sh", "-c", "echo held; exec sleep 60"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    other.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let (good, said) = bench.call(&["check.sh"], 0, Stdio::null());
+    other.kill().and_then(|()| other.wait()).unwrap();
+    assert!(good == Some(false) && said.contains("the last one failed: the disk is full"), "{said}");
 }

@@ -86,7 +86,8 @@ pub fn listen(
     if ran.ok() { Ok(ran) } else { Err(refusal(env, &ran)) }
 }
 
-/// The script's first complaint is what happened, the rest is why. Its word says what would help.
+/// The script's first complaint is what happened, the rest is why; a backup says that last, for its log. Its word says what
+/// would help.
 fn refusal(env: &Environment, ran: &Ran) -> Error {
     let name = &env.name;
     let refused = ran.stdout.lines().find_map(|line| line.strip_prefix("refused "));
@@ -115,7 +116,9 @@ fn refusal(env: &Environment, ran: &Ran) -> Error {
         ),
         _ => (Code::BackupFailed, "mend the cause, then repeat the command".to_owned()),
     };
-    let mut said = ran.stderr.lines().filter(|line| !line.trim().is_empty());
+    let mut said: Vec<&str> = ran.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    said.sort_by_key(|line| !line.starts_with("backup failed: "));
+    let mut said = said.into_iter();
     let message = said.next().unwrap_or("the host's script failed without a word").to_owned();
     Error::new(code, message).why(said.take(10).collect::<Vec<_>>().join("\n")).help(help)
 }
