@@ -10,6 +10,7 @@ mod check;
 mod create;
 mod deploy;
 mod ending;
+mod firewall;
 mod host;
 mod interrupt;
 mod locking;
