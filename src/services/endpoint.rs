@@ -1,5 +1,7 @@
 //! What people connect to: at a published port, or behind the TLS proxy.
 
+use std::net::Ipv6Addr;
+
 use serde::Serialize;
 
 use super::Reach;
@@ -69,7 +71,17 @@ impl Endpoint {
     /// Why nobody on this machine can ask it, although it may be well.
     #[must_use]
     pub fn out_of_reach(&self, host: &Host) -> Option<String> {
-        if self.reach != Reach::Ipv6 || self.behind_proxy.is_some() {
+        if self.behind_proxy.is_some() {
+            return None;
+        }
+        if self.reach == Reach::Ipv4 && host.address.parse::<Ipv6Addr>().is_ok() {
+            let port = self.port;
+            return Some(format!(
+                "it listens over IPv4 alone, and the host's address is {}; with \"[::]:{port}\" it would listen there",
+                host.address
+            ));
+        }
+        if self.reach != Reach::Ipv6 {
             return None;
         }
         let Some(address) = &host.address_v6 else {

@@ -97,6 +97,19 @@ fn what_listens_over_ipv6_alone_is_asked_there_alone() {
 }
 
 #[test]
+fn what_listens_over_ipv4_alone_cannot_be_asked_on_a_host_of_an_ipv6_address() {
+    let mut env = environment();
+    let host = Host { address: "2001:db8::7".into(), ..host(Some("2001:db8::7")) };
+    let api = |env: &Environment| endpoints(&env.config).into_iter().find(|one| one.kind == "API").unwrap();
+    let why = api(&env).out_of_reach(&host).unwrap();
+    assert!(why.contains("IPv4 alone") && why.contains("\"[::]:1212\""), "{why}");
+    let names: Vec<_> = checks(&env.config, &host).unwrap().into_iter().map(|check| check.name).collect();
+    assert_eq!(names.iter().filter(|name| name.starts_with("API")).collect::<Vec<_>>(), ["API 1212"]);
+    env.config.tracker.http_api.bind_address = "[::]:1212".parse().unwrap();
+    assert!(!api(&env).out_of_reach(&host).is_some_and(|why| why.contains("alone")));
+}
+
+#[test]
 fn the_same_port_number_over_both_protocols_is_two_ports() {
     let mut env = environment();
     env.config.tracker.udp_trackers[0].bind_address = "0.0.0.0:7070".parse().unwrap();
