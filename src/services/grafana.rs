@@ -1,5 +1,7 @@
 //! Grafana: dashboards over what Prometheus collects.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -8,8 +10,8 @@ use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, 
 use crate::checks::Check;
 use crate::config::{self, Config, Grafana};
 use crate::error::{Code, Error, Result};
-use crate::probe::http::{self, Url};
-use crate::probe::{self, Fault};
+use crate::probe::http::{self, Answer, Url};
+use crate::probe::{self, Deadline, Fault};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
 
@@ -207,17 +209,41 @@ fn healthy(called: &str, url: Url) -> Check {
     })
 }
 
+/// Grafana provisions data source and dashboards when its server answers already: it is asked until the answer is well. A
+/// wrong login is not asked again: Grafana would lock the administrator out.
+fn settled(
+    url: &Url,
+    admin: &str,
+    deadline: Deadline,
+    is_well: impl Fn(&Answer) -> bool,
+) -> Result<Answer, Fault> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    loop {
+        let answer = http::get(url, &[("Authorization", admin)], deadline)?;
+        // One more answer must have its time, too.
+        let more = deadline.left().is_some_and(|left| left > PAUSE * 4);
+        if answer.status == 401 || is_well(&answer) || !more {
+            return Ok(answer);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn titles(answer: &Answer) -> Vec<String> {
+    let boards = answer.json().filter(|_| answer.status == 200);
+    let boards = boards.iter().filter_map(Value::as_array).flatten();
+    boards.filter_map(|board| board["title"].as_str().map(str::to_owned)).collect()
+}
+
 fn opens(called: &str, url: Url, admin: String) -> Check {
     Check::new(format!("{called}: the administrator's login, dashboards"), move |deadline| {
-        let answer = http::get(&url, &[("Authorization", &admin)], deadline)?;
+        let answer = settled(&url, &admin, deadline, |answer| !titles(answer).is_empty())?;
         if answer.status == 401 {
             let expected = "the configured administrator to be let in; a changed password takes effect when Grafana starts, \
                             a changed name never does: rename the user in Grafana, or take the old name back";
             return Err(Fault::new(expected, answer.brief()));
         }
-        let boards = answer.json().filter(|_| answer.status == 200);
-        let boards = boards.iter().filter_map(Value::as_array).flatten();
-        let titles: Vec<_> = boards.filter_map(|board| board["title"].as_str()).collect();
+        let titles = titles(&answer);
         if titles.is_empty() {
             return Err(Fault::new(format!("HTTP 200 with dashboards from {url}"), answer.brief()));
         }
@@ -241,11 +267,12 @@ fn refuses(called: &str, url: Url) -> Check {
 
 fn finds_figures(called: &str, url: Url, admin: String) -> Check {
     Check::new(format!("{called}: reaches Prometheus"), move |deadline| {
-        let answer = http::get(&url, &[("Authorization", &admin)], deadline)?;
+        let is_ok = |answer: &Answer| {
+            answer.status == 200 && answer.json().is_some_and(|body| body["status"] == "OK")
+        };
+        let answer = settled(&url, &admin, deadline, is_ok)?;
         match answer.json() {
-            Some(body) if answer.status == 200 && body["status"] == "OK" => {
-                Ok(body["message"].as_str().unwrap_or("OK").to_owned())
-            }
+            Some(body) if is_ok(&answer) => Ok(body["message"].as_str().unwrap_or("OK").to_owned()),
             _ => Err(Fault::new(format!("HTTP 200 with \"status\": \"OK\" from {url}"), answer.brief())),
         }
     })

@@ -131,3 +131,40 @@ fn without_a_section_there_is_no_site() {
     env.config.grafana = None;
     assert_eq!(crate::services::sites(&env.config), []);
 }
+
+/// Answers with these bodies, one after the other, and counts.
+fn server(answers: &'static [(u16, &'static str)]) -> (Url, std::thread::JoinHandle<usize>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).into();
+    let serve = move || {
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head =
+                format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).unwrap();
+        }
+        answers.len()
+    };
+    (url, std::thread::spawn(serve))
+}
+
+#[test]
+fn what_is_provisioned_after_the_server_answers_is_waited_for() {
+    let deadline = || Deadline::after(Duration::from_secs(10));
+    let is_ok = |answer: &Answer| answer.json().is_some_and(|body| body["status"] == "OK");
+    let (url, served) = server(&[(404, "{}"), (200, r#"{"status":"OK"}"#)]);
+    assert!(is_ok(&settled(&url, "x", deadline(), is_ok).unwrap()));
+    assert_eq!(served.join().unwrap(), 2);
+    let (url, served) = server(&[(200, "[]"), (200, r#"[{"title":"Overview"}]"#)]);
+    let seen = settled(&url, "x", deadline(), |answer| !titles(answer).is_empty()).unwrap();
+    assert_eq!((titles(&seen), served.join().unwrap()), (vec!["Overview".to_owned()], 2));
+
+    let (url, served) = server(&[(401, "{}")]);
+    assert_eq!(settled(&url, "x", deadline(), |_| false).unwrap().status, 401, "asked once");
+    served.join().unwrap();
+    let (url, _) = server(&[(404, "{}"), (404, "{}"), (404, "{}"), (404, "{}"), (404, "{}")]);
+    let short = Deadline::after(Duration::from_secs(3));
+    assert_eq!(settled(&url, "x", short, |_| false).unwrap().status, 404, "the last answer is told");
+}
