@@ -7,10 +7,10 @@
 mod api;
 mod backup;
 mod check;
+mod configuring;
 mod create;
 mod deploy;
 mod ending;
-mod firewall;
 mod host;
 mod interrupt;
 mod locking;

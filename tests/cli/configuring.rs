@@ -1,13 +1,10 @@
-//! The host's own script for its firewall, on a folder that stands for a host.
+//! What `configure` brings to the host and asks there, without a host.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-const SCRIPT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/templates/ansible/files/root/usr/local/sbin/torrust-tracker-firewall"
-);
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/ansible/files");
 
 #[test]
 fn the_minute_until_the_rollback_begins_anew_with_each_rule() {
@@ -22,9 +19,10 @@ fn the_minute_until_the_rollback_begins_anew_with_each_rule() {
         fs::write(&path, format!("#!/bin/sh\necho {name} \"$*\" >>{root}/log\n")).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    let script = fs::read_to_string(format!("{FILES}/root/usr/local/sbin/torrust-tracker-firewall")).unwrap();
     let script = ["/etc/", "/var/", "/run/"]
         .iter()
-        .fold(fs::read_to_string(SCRIPT).unwrap(), |text, path| text.replace(path, &format!("{root}{path}")));
+        .fold(script, |text, path| text.replace(path, &format!("{root}{path}")));
     let ran = Command::new("sh")
         .args(["-c", &script, "-", "change", "allow 6969/udp", "delete allow 80/tcp"])
         .env("PATH", format!("{root}/bin:{}", std::env::var("PATH").unwrap()))
@@ -37,4 +35,20 @@ fn the_minute_until_the_rollback_begins_anew_with_each_rule() {
     let armed = "systemctl restart torrust-tracker-firewall-rollback.timer";
     assert!(ufw.iter().all(|place| calls[place - 1] == armed), "{log}");
     assert_eq!(calls.last(), Some(&armed), "the proof has all of the minute: {log}");
+}
+
+#[test]
+fn updates_that_were_not_due_are_not_missed_minutes_later() {
+    let report = "import sys
+installed = lambda: ['unattended-upgrades']
+run = lambda *words: (0, 'APT::Periodic::Unattended-Upgrade \"1\";')
+unit = lambda name: {'active': True}
+last_updates = lambda: {'hours': 24.1, 'detail': '0 packages changed'}
+exec(open(sys.argv[1]).read().replace('__main__', ''))
+for more in ({}, {'updates_due': True}, {'updates_due': False}):
+    print(see_security_updates({'skip_updates': False, **more})['state'])";
+    let ran = Command::new("python3").args(["-c", report]).arg(format!("{FILES}/report.py")).output();
+    assert_eq!(String::from_utf8(ran.unwrap().stdout).unwrap(), "failed\nfailed\nok\n");
+    let playbook = fs::read_to_string(format!("{FILES}/../configure.yml")).unwrap();
+    assert!(playbook.contains("'updates_due': updates is not skipped"));
 }
