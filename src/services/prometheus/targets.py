@@ -26,13 +26,16 @@ def ask(path):
         return json.load(answer)["data"]
 
 
-def uptime():
-    began = datetime.datetime.fromisoformat(ask("status/runtimeinfo")["startTime"])
-    return (datetime.datetime.now(datetime.timezone.utc) - began).total_seconds()
-
-
 def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def began():
+    """When both were there: Prometheus, and the tracker, which may have been started anew since."""
+    started = [ask("status/runtimeinfo")["startTime"]]
+    for container in run("docker", "compose", "ps", "--quiet", "tracker"):
+        started += run("docker", "inspect", "--format", "{{.State.StartedAt}}", container)
+    return max(map(datetime.datetime.fromisoformat, started))
 
 
 def tracker_says(url):
@@ -56,8 +59,10 @@ def tracker_says(url):
     return f"; {image} itself answers {seen}"
 
 
-def too_early(target):
-    return target["health"] == "unknown" or any(words in target["lastError"] for words in ("no such host", "connection refused"))
+def too_early(target, since):
+    if target["health"] == "unknown" or datetime.datetime.fromisoformat(target["lastScrape"]) < since:
+        return True
+    return any(words in target["lastError"] for words in ("no such host", "connection refused"))
 
 
 def told(target):
@@ -79,9 +84,10 @@ def main():
         if well or time.monotonic() > deadline:
             break
         time.sleep(0.5)
-    if uptime() < interval + PATIENCE:
+    since = began()
+    if not well and (datetime.datetime.now(datetime.timezone.utc) - since).total_seconds() < interval + PATIENCE:
         # Each has its turn somewhere in the first interval, and some come before the tracker is there.
-        well = found and all(target["health"] == "up" or too_early(target) for target in found)
+        well = found and all(target["health"] == "up" or too_early(target, since) for target in found)
     print(", ".join(sorted(told(target) for target in found)) or "no targets")
     sys.exit(0 if well else 1)
 
