@@ -224,11 +224,18 @@ pub fn containers(config: &Config) -> Vec<&'static str> {
     wanted(config).filter(|kind| kind.in_container).map(|kind| kind.name).collect()
 }
 
-/// The ports that the stack publishes on the host, for whoever can reach it.
+/// The ports that the stack publishes on the host.
+#[must_use]
+pub fn ports(config: &Config) -> Vec<Port> {
+    wanted(config).flat_map(|kind| (kind.ports)(config)).collect()
+}
+
+/// Those of them that are for whoever can reach the host.
 #[must_use]
 pub fn published(config: &Config) -> Vec<Port> {
-    let ports = wanted(config).flat_map(|kind| (kind.ports)(config));
-    ports.filter(|port| port.reach != Reach::Loopback).collect()
+    let mut ports = ports(config);
+    ports.retain(|port| port.reach != Reach::Loopback);
+    ports
 }
 
 /// What people connect to.
@@ -286,7 +293,7 @@ pub fn full_host_checks(config: &Config) -> Vec<HostCheck> {
 /// Every port that any service listens on, published or not.
 #[must_use]
 pub fn port_numbers(config: &Config) -> BTreeSet<u16> {
-    let ports = wanted(config).flat_map(|kind| (kind.ports)(config)).map(|port| port.number);
+    let ports = ports(config).into_iter().map(|port| port.number);
     ports.chain(endpoints(config).iter().map(|endpoint| endpoint.port)).collect()
 }
 

@@ -4,7 +4,7 @@
 #   run.sh [logs]        logs: container logs go to standard error meanwhile
 #
 # It answers with one fact a line:
-#   listen PROTOCOL PORT PROCESS     what listens on the host
+#   listen PROTOCOL ADDRESS PORT PROCESS     what listens on the host; the address * is both families
 #   container JSON                   each container, as `docker compose ps --format json` has it
 #   half-restored ID                 a restore was cut off; that is all
 #   ready                            then it waits for a word: "up" or "stop"
@@ -12,7 +12,7 @@
 # before the first one after Compose came to its end, or "failed", until a word comes:
 #   stop              ends
 #   logs CONTAINER    prints its last lines as "log LINE", and ends
-# Where input ends without such a word, it ends with Compose.
+# Where input ends without such a word, or nobody listens any more, it ends with Compose.
 set -euo pipefail
 cd /opt/torrust
 exec 9>.lock
@@ -31,10 +31,11 @@ containers() {
 
 listeners() {
   ss -Hlntup | awk '{
-    match($5, /[0-9]+$/); port = substr($5, RSTART)
+    match($5, /:[0-9]+$/); port = substr($5, RSTART + 1)
+    address = substr($5, 1, RSTART - 1); sub(/%.*/, "", address); gsub(/[][]/, "", address)
     process = "unknown"
     if (match($0, /users:\(\("[^"]+",pid=[0-9]+/)) { process = substr($0, RSTART + 9, RLENGTH - 9); sub(/",pid=/, " (process ", process); process = process ")" }
-    print "listen", $1, port, process
+    print "listen", $1, address, port, process
   }'
 }
 
@@ -46,6 +47,19 @@ follow() {
   fi
 }
 
+# Compose would end where its words reach nobody.
+relay() { while IFS= read -r line; do echo "$line" >&2 || :; done; }
+
+# Nobody is there any more, and half a stack would be nobody's wish. Where Compose waits for a container that never gets
+# healthy, whoever comes next must not wait as well.
+linger() {
+  for _ in {1..1100}; do
+    kill -0 "$up" 2>/dev/null || return 0
+    sleep 0.5
+  done
+  kill "$up" 2>/dev/null || :
+}
+
 listeners
 containers
 echo ready
@@ -53,23 +67,24 @@ read -r word || exit 0
 [ "$word" = up ] || exit 0
 
 since=$(date +%s)
-following=''
+following='' ended=''
 # Compose waits for services that others depend on; how all fare is told meanwhile.
-docker compose up --detach --remove-orphans --quiet-pull >&2 9>&- &
+trap '' PIPE
+docker compose up --detach --remove-orphans --quiet-pull > >(relay) 2>&1 9>&- &
 up=$!
-trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
+word=''
+trap '[ -n "$word" ] || linger; kill $(jobs -p) 2>/dev/null || :' EXIT
 while true; do
-  if [ -n "$up" ] && ! kill -0 "$up" 2>/dev/null; then
+  if [ -z "$ended" ] && ! kill -0 "$up" 2>/dev/null; then
     if wait "$up"; then echo started; else echo failed; fi
-    up=''
+    ended=yes
   fi
   [ "${1:-}" != logs ] || follow
   containers
   echo round
   # An answer may come; none within a second means that one more look is wanted.
   if read -r -t 1 word argument; then break; elif [ $? -le 128 ]; then
-    # Nobody is there any more; half a stack would be nobody's wish.
-    [ -z "$up" ] || { wait "$up"; echo started; containers; }
+    [ -n "$ended" ] || { linger; wait "$up"; echo started; containers; }
     exit 0
   fi
 done

@@ -22,6 +22,7 @@ mod many;
 mod render;
 mod restoring;
 mod rollback;
+mod running;
 mod secrets;
 mod ssh;
 mod starting;

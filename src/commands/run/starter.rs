@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::Options;
+use super::listener::Listener;
 use crate::compose::{self, Container, Verdict, Watch};
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::Out;
 use crate::process::{Input, Ran, Stream};
-use crate::services::{self, Port};
+use crate::services::{self, Port, Reach};
 use crate::store::Environment;
 
 /// How far `docker compose up` came.
@@ -33,7 +34,7 @@ pub struct Starter<'w> {
     before: Vec<Container>,
     /// Whether others run now.
     changed: bool,
-    listeners: Vec<(String, u16, String)>,
+    listeners: Vec<Listener>,
     containers: Vec<Container>,
     up: Up,
     last: String,
@@ -49,7 +50,7 @@ impl<'w> Starter<'w> {
             name: env.name.clone(),
             own_tracker_toml: env.choices.tracker_toml.is_some(),
             services: services::containers(&env.config),
-            ports: services::published(&env.config),
+            ports: services::ports(&env.config),
             options,
             since: Instant::now(),
             watch: Watch::default(),
@@ -96,7 +97,7 @@ impl<'w> Starter<'w> {
         }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "listen" => self.listeners.extend(listener(rest)),
+            "listen" => self.listeners.extend(Listener::read(rest)),
             "container" => self.containers.extend(compose::parse(rest).map_err(|error| {
                 Error::new(Code::ToolFailed, "what Docker Compose says about its containers cannot be read")
                     .why(error)
@@ -116,25 +117,21 @@ impl<'w> Starter<'w> {
     /// A port that somebody else holds is told before anything is started.
     fn answer_ready(&mut self, input: &mut Input) {
         self.before = std::mem::take(&mut self.containers);
-        let held = self.ports.iter().find_map(|port| {
-            let protocol = format!("{:?}", port.protocol).to_lowercase();
-            let (.., process) = self
-                .listeners
-                .iter()
-                .find(|(kind, number, _)| *kind == protocol && *number == port.number)?;
+        let held = self.ports.iter().find_map(|&port| {
+            let listener = self.listeners.iter().find(|listener| listener.holds(port))?;
+            let protocol = protocol_of(port);
             let ours = self.before.iter().any(|container| container.publishes(port.number, &protocol));
             // Between two starts a container is said to publish nothing; should it be another one's, Compose says so.
-            let maybe_ours = process.starts_with("docker-proxy") && self.before.iter().any(Container::is_ill);
-            (!ours && !maybe_ours).then(|| (port.number, protocol, process.clone()))
+            let maybe_ours =
+                listener.process.starts_with("docker-proxy") && self.before.iter().any(Container::is_ill);
+            (!ours && !maybe_ours).then(|| port_in_use(port, &listener.process))
         });
         match held {
             None => {
                 self.since = Instant::now();
                 input.send("up\n");
             }
-            Some((number, protocol, process)) => {
-                self.fail(port_in_use(number, &protocol, &process), input);
-            }
+            Some(error) => self.fail(error, input),
         }
     }
 
@@ -227,23 +224,28 @@ fn words_of_compose(complaint: &str) -> String {
     complaint.lines().filter(|line| !progress(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// `tcp 7070 python3 (process 123)`.
-fn listener(text: &str) -> Option<(String, u16, String)> {
-    let mut words = text.splitn(3, ' ');
-    Some((words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.to_owned()))
+fn protocol_of(port: Port) -> String {
+    format!("{:?}", port.protocol).to_lowercase()
 }
 
-fn port_in_use(number: u16, protocol: &str, process: &str) -> Error {
-    let error =
-        Error::new(Code::PortInUse, format!("port {number}/{protocol} on the host is held by {process}"));
+fn port_in_use(port: Port, process: &str) -> Error {
+    let (number, protocol) = (port.number, protocol_of(port));
+    let place = if port.reach == Reach::Loopback { "on the host's loopback" } else { "on the host" };
+    let error = Error::new(Code::PortInUse, format!("port {number}/{protocol} {place} is held by {process}"));
     if process.starts_with("docker-proxy") {
         return error.help(format!(
             "it belongs to another container; which one: sudo docker ps --filter publish={number}"
         ));
     }
-    error
-        .help("stop that process")
-        .help("or choose another port in the configuration: torrust-tracker-deployer deploy -f FILE")
+    let error = if process.starts_with("systemd ") {
+        error.help(format!("it listens for a unit; which one: systemctl list-sockets | grep {number}"))
+    } else {
+        error.help("stop that process")
+    };
+    if port.reach == Reach::Loopback {
+        return error.help(format!("or have it listen elsewhere: the stack's own {number} is fixed"));
+    }
+    error.help("or choose another port in the configuration: torrust-tracker-deployer deploy -f FILE")
 }
 
 fn half_restored(name: &EnvironmentName, id: &str) -> Error {
