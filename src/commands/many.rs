@@ -106,6 +106,8 @@ struct All {
     #[serde(skip)]
     command: &'static str,
     #[serde(skip)]
+    options: String,
+    #[serde(skip)]
     interrupted: bool,
 }
 
@@ -114,6 +116,20 @@ struct All {
 /// # Errors
 /// Some of them failed, or nothing could be started. In JSON `error.problems` has what came of each.
 pub fn run(app: &App, names: &Names, command: &'static str, tell: fn(&Value) -> String) -> super::Done {
+    run_with(app, names, command, "", tell)
+}
+
+/// As [`run`], for a command that cannot do without these options.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    app: &App,
+    names: &Names,
+    command: &'static str,
+    options: &str,
+    tell: fn(&Value) -> String,
+) -> super::Done {
     let mut all: Vec<One> = names.all_of(app)?.into_iter().map(One::new).collect();
     let cmds = all.iter().map(|one| again_for(&one.name)).collect::<Result<Vec<_>>>()?;
     if !all.is_empty() {
@@ -126,7 +142,8 @@ pub fn run(app: &App, names: &Names, command: &'static str, tell: fn(&Value) -> 
     app.out.work_ended();
     let count = |fate: Fate| all.iter().filter(|one| one.result == fate).count();
     let (done, failed) = (count(Fate::Done), count(Fate::Failed));
-    let outcome = All { done, failed, command, interrupted: app.interrupt.wanted(), environments: all };
+    let interrupted = app.interrupt.wanted();
+    let outcome = All { done, failed, command, options: options.to_owned(), interrupted, environments: all };
     match outcome.failure() {
         // In JSON a failure is one document, which holds the rest.
         Some(failure) if app.out.format() == Format::Json => Err(failure),
@@ -262,8 +279,8 @@ impl Outcome for All {
                 counted(self.environments.len())
             );
             Error::new(Code::EnvironmentsFailed, message).help(format!(
-                "all about one of them: torrust-tracker-deployer {} {}",
-                self.command, first.name
+                "all about one of them: torrust-tracker-deployer {} {}{}",
+                self.command, first.name, self.options
             ))
         } else {
             return None;

@@ -58,7 +58,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
                 Error::new(Code::Usage, refused).help("torrust-tracker-deployer update --all -f FOLDER")
             );
         }
-        return many::run(app, &args.names, "update", tell);
+        let file = format!(" -f {}", shown_path(&args.file));
+        return many::run_with(app, &args.names, "update", &file, tell);
     };
     let in_folder = || args.file.join(format!("{name}.json"));
     let file = if args.file.is_dir() { in_folder() } else { args.file.clone() };

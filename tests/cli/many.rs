@@ -156,6 +156,7 @@ fn each_is_updated_by_its_own_file_in_a_folder() {
     }
     let output = world.run(&["update", "--all", "-f", "files"]);
     assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("torrust-tracker-deployer update c -f files\n"), "{}", output.stderr);
     let told = lines(&output);
     assert_eq!(told[..2], ["2 done, 1 failed", "✓ a: fields that differ: 1; next: deploy"]);
     assert!(
