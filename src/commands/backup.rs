@@ -15,7 +15,7 @@ use clap::Subcommand;
 
 use crate::app::App;
 use crate::config::EnvironmentName;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::state::{self, Stage};
 use crate::story::Work;
 
@@ -86,15 +86,23 @@ fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> Res
 /// # Errors
 /// `backup_not_found` where nothing was released; as `create` and `fetch`.
 pub fn save_last(work: &mut Work) -> Result<PathBuf> {
-    let made = create::make(work, &["create", "last"])?;
+    let made = create::make(work, &["create", "last"]).map_err(|error| match error.code() {
+        // The host starts it by itself, which nobody sees.
+        Code::SshLost => may_be_stopped(error, &work.env.name),
+        _ => error,
+    })?;
     let folder = work.app.backup_folder(&work.env.name);
     let fetched = host::find(work, &made.id).and_then(|found| fetch::bring(work, &found, &folder));
-    if fetched.is_err() {
-        // The first error matters more than a second one.
+    fetched.map(|fetched| fetched.path).map_err(|error| {
         let start = "docker compose --project-directory /opt/torrust start tracker";
-        let _ = work.ssh().and_then(|ssh| ssh.run_root(start, &[]));
-    }
-    Ok(fetched?.path)
+        let started = work.ssh().and_then(|ssh| ssh.run_root(start, &[]));
+        // The first error matters more than a second one.
+        if started.is_ok_and(|ran| ran.ok()) { error } else { may_be_stopped(error, &work.env.name) }
+    })
+}
+
+fn may_be_stopped(error: Error, name: &EnvironmentName) -> Error {
+    error.help(format!("the tracker may be stopped; start it: torrust-tracker-deployer run {name}"))
 }
 
 /// The checksum that lies beside an archive here.

@@ -17,11 +17,14 @@ tidy() { rm -rf "$work" "$folder"/*.partial; }
 # What went wrong is said here, and kept for who asks later: after a restart systemd has forgotten it.
 end() {
   local status=$? reason
+  set +e
+  # First of all, and without a word: who would hear of it may be gone.
+  [ "$status" -eq 0 ] || [ -z "$stopped" ] || compose start tracker >/dev/null 2>&1
   tidy
   exec 2>&3
   if [ "$status" -ne 0 ]; then
     # What comes after the first complaint follows from it.
-    reason=$(grep -v '\[Warning\]' "$said" | head -n 1) || reason="it was cut off"
+    reason=$(grep -vE '\[Warning\]|^ ?(Container|Network) ' "$said" | head -n 1) || reason="it was cut off"
     if grep -qiE 'no space left|disk is full' "$said"; then
       echo "refused full"
       reason="the disk is full: $reason"
@@ -32,7 +35,6 @@ end() {
     echo "backup failed: $reason" >&2
   fi
   rm -f "$said"
-  [ "$status" -eq 0 ] || [ -z "$stopped" ] || compose start tracker
   exit "$status"
 }
 
@@ -139,6 +141,9 @@ create() {
   take_locks
   said=$(mktemp -p /run torrust-tracker-backup.XXXXXX)
   exec 3>&2 2>"$said"
+  # A signal would leave the tracker stopped.
+  trap '' PIPE
+  trap 'exit 143' TERM INT HUP
   trap end EXIT
   tidy
   # A disk too full for this is found and told next.
@@ -159,7 +164,8 @@ create() {
   rm "$folder/unfinished"
   # The last run is this one, also where it was started by hand.
   systemctl reset-failed torrust-tracker-backup.service 2>/dev/null || :
-  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS"
+  # Nobody removes a host whose last backup nobody heard of.
+  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS" || [ -z "$stopped" ] || compose start tracker
   [ "$how" = held ] || remove_older
 }
 

@@ -198,7 +198,17 @@ fn destroy_has_the_last_backup_here_before_anything_goes() {
     let refusal = world.refusal(&["destroy", "demo", "--backup", "--force"]);
     assert_eq!((refusal.code.as_str(), world.calls("docker rm")), ("host_disk_full", 0));
     assert!(refusal.help.contains("nothing was removed"), "{refusal:?}");
+    let lost = |what: &str| {
+        assert!(include_str!("fakes/ssh").contains(what));
+        world.fake("ssh", &include_str!("fakes/ssh").replace(what, "exit 255;"));
+        let refusal = world.refusal(&["destroy", "demo", "--backup", "--force"]);
+        assert_eq!((refusal.code.as_str(), world.calls("docker rm")), ("ssh_lost", 0));
+        refusal.help.contains("torrust-tracker-deployer run demo")
+    };
+    assert!(lost("echo doing packing"), "whether the host has started it again is not known");
+    assert!(!lost("printf data"), "it was started again");
     world.fake("ssh", include_str!("fakes/ssh"));
+    world.ok(&["run", "demo", "--wait=false"]);
     snapshot!(world, &["destroy", "demo", "--backup"]);
     assert_eq!(world.read(ARCHIVE), "data");
     let here = world.json(&["backup", "demo", "list", "--check"]);

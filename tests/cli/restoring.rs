@@ -47,6 +47,7 @@ impl Bench {
             let text = fs::read_to_string(entry.path()).unwrap();
             let root = bench.path("root").display().to_string();
             let text = text.replace("root=/opt/torrust", &format!("root={root}"));
+            let text = text.replace("mktemp -p /run", "mktemp");
             fs::write(bench.path("tools").join(entry.file_name()), text).unwrap();
         }
         bench.write(
@@ -121,19 +122,20 @@ impl Bench {
 
     /// Calls a script; the power goes at this counted call. Nothing for its end where it went.
     fn call(&self, args: &[&str], cut: usize, input: Stdio) -> (Option<bool>, String) {
-        self.write("count", "0");
         self.write("cut", &cut.to_string());
-        let ran = Command::new("bash")
-            .arg(self.path("tools").join(args[0]))
-            .args(&args[1..])
-            .env("BENCH", self.folder.path())
-            .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()))
-            .process_group(0)
-            .stdin(input)
-            .output()
-            .unwrap();
+        let ran = self.command(args).stdin(input).output().unwrap();
         let said = String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr);
         (ran.status.code().map(|code| code == 0), said)
+    }
+
+    /// A script's call, not begun yet.
+    fn command(&self, args: &[&str]) -> Command {
+        self.write("count", "0");
+        let mut bash = Command::new("bash");
+        bash.arg(self.path("tools").join(args[0])).args(&args[1..]).process_group(0);
+        bash.env("BENCH", self.folder.path());
+        bash.env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()));
+        bash
     }
 
     fn settle(&self) -> String {
@@ -279,4 +281,31 @@ fn two_who_look_at_once_do_not_take_each_other_for_a_backup() {
     let (good, said) = bench.call(&["check.sh"], 0, Stdio::null());
     other.kill().and_then(|()| other.wait()).unwrap();
     assert!(good == Some(false) && said.contains("the last one failed: the disk is full"), "{said}");
+}
+
+/// Where the last backup fails, and where nobody hears of it any more, the tracker does not stay stopped.
+#[test]
+fn the_last_backup_that_comes_to_nothing_starts_the_tracker_again() {
+    for gone in [false, true] {
+        let bench = Bench::new(SQLITE);
+        bench.write("cut", "0");
+        bench.database("", "a database");
+        bench.program(
+            "docker",
+            &format!("{DOCKER}\ncase $* in *stop*) echo 'Container x Stopping' >&2; sleep 0.3 ;; esac"),
+        );
+        let mut backup = bench.command(&["backup.sh", "create", "last"]);
+        let mut backup = backup.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        if gone {
+            let mut word = [0; 5];
+            backup.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+            drop((backup.stdout.take(), backup.stderr.take()));
+        }
+        let ended = backup.wait_with_output().unwrap();
+        assert!(!ended.status.success());
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(!said.contains("failed: Container"), "{said}");
+        let calls = fs::read_to_string(bench.path("docker.log")).unwrap();
+        assert!(calls.trim_end().ends_with(" start tracker"), "gone: {gone}\n{calls}");
+    }
 }
