@@ -74,9 +74,6 @@ const START: Phase = Phase {
 /// time that they get to become healthy.
 const COMPOSE_DEADLINE: Duration = Duration::from_mins(20);
 
-/// How long `run.sh` waits for an earlier release or run on the host.
-const HOST_DEADLINE: Duration = Duration::from_mins(10);
-
 /// How long one look from outside may take.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -124,7 +121,7 @@ fn start_containers(work: &mut Work) -> Result<String> {
     let ssh = work.ssh()?;
     let cmd = ssh
         .root(&script, if options.logs { &["logs"] } else { &[] })
-        .deadline(options.timeout + COMPOSE_DEADLINE + HOST_DEADLINE);
+        .deadline(options.timeout + COMPOSE_DEADLINE);
     let ran = ssh.runner().talk(&cmd, |stream, line, input| starter.hear(stream, line, input))?;
     let ran = ssh.judge(ran)?;
     let shown = ssh.target.shown();

@@ -72,7 +72,7 @@ following='' ended=''
 trap '' PIPE
 docker compose up --detach --remove-orphans --quiet-pull > >(relay) 2>&1 9>&- &
 up=$!
-word=''
+word='' part=''
 trap '[ -n "$word" ] || linger; kill $(jobs -p) 2>/dev/null || :' EXIT
 while true; do
   if [ -z "$ended" ] && ! kill -0 "$up" 2>/dev/null; then
@@ -82,10 +82,13 @@ while true; do
   [ "${1:-}" != logs ] || follow
   containers
   echo round
-  # An answer may come; none within a second means that one more look is wanted.
-  if read -r -t 1 word argument; then break; elif [ $? -le 128 ]; then
+  # An answer may come; none within a second means that one more look is wanted. Of one that is half here then, the other half
+  # comes next.
+  if IFS= read -r -t 1 more; then break; elif [ $? -le 128 ]; then
     [ -n "$ended" ] || { linger; wait "$up"; echo started; containers; }
     exit 0
   fi
+  part+=$more
 done
+read -r word argument <<<"$part$more"
 [ "$word" != logs ] || docker logs --tail 15 "$argument" 2>&1 | sed 's/^/log /'

@@ -18,6 +18,17 @@ case "$*" in
     touch "$FAKE/all-started" ;;
 esac"#;
 
+/// What the script calls, with this Docker.
+fn script_world(docker: &str) -> World {
+    let world = World::new();
+    world.fake("docker", docker);
+    for program in ["ss", "flock", "awk"] {
+        world.fake(program, "");
+    }
+    world.fake("date", "echo 0");
+    world
+}
+
 /// The script with the fakes of this world.
 fn run_sh(world: &World) -> Child {
     let script = include_str!("../../templates/host/run.sh");
@@ -31,12 +42,7 @@ fn run_sh(world: &World) -> Child {
 #[test]
 fn what_was_begun_comes_to_its_end_when_nobody_listens_any_more() {
     for delay in [0, 300, 700] {
-        let world = World::new();
-        world.fake("docker", DOCKER);
-        for program in ["ss", "flock", "awk"] {
-            world.fake(program, "");
-        }
-        world.fake("date", "echo 0");
+        let world = script_world(DOCKER);
         let mut bash = run_sh(&world);
         bash.stdin.as_mut().unwrap().write_all(b"up\n").unwrap();
         world.wait_for("../begun");
@@ -44,6 +50,22 @@ fn what_was_begun_comes_to_its_end_when_nobody_listens_any_more() {
         drop((bash.stdin.take(), bash.stdout.take(), bash.stderr.take()));
         bash.wait().unwrap();
         assert!(world.path("../all-started").exists(), "given up {delay} ms after it had begun");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_in_two_parts_is_understood() {
+    for parts in [["lo", "gs tracker-1\n"], ["logs tracker-1", "\n"]] {
+        let world = script_world("[ \"$1\" != logs ] || echo last words of $4");
+        let mut bash = run_sh(&world);
+        for words in ["up\n", parts[0], parts[1]] {
+            bash.stdin.as_mut().unwrap().write_all(words.as_bytes()).unwrap();
+            // A look and the second after it pass in this time.
+            sleep(Duration::from_millis(1300));
+        }
+        let ended = bash.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stdout).unwrap();
+        assert!(said.ends_with("log last words of tracker-1\n"), "{parts:?}: {said}");
     }
 }
 
