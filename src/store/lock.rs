@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ impl Lock {
             let mut options = OpenOptions::new();
             let opened = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
             let mut file = opened.map_err(failed)?;
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(held(&mut file, name)),
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -49,6 +50,21 @@ impl Lock {
                 file.flush().map_err(failed)?;
                 return Ok(Self { _file: file });
             }
+        }
+    }
+}
+
+/// Who only looks whether it is held has it for a moment, too: see [`is_held`].
+const MOMENT: Duration = Duration::from_millis(100);
+
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < MOMENT => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            tried => return tried,
         }
     }
 }

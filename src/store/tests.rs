@@ -74,6 +74,24 @@ fn a_damaged_file_names_the_copy_only_when_there_is_one() {
 }
 
 #[test]
+fn who_only_looks_whether_a_command_is_at_work_keeps_none_from_it() {
+    let (_folder, store) = store();
+    let (env, lock) = stored(&store, "demo");
+    drop(lock);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = store.at_work(&env.name);
+            }
+        });
+        let refused = (0..200).find_map(|_| store.lock(&env.name, "run").err());
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(refused.is_none(), "{refused:?}");
+    });
+}
+
+#[test]
 fn the_lock_has_one_holder_and_is_free_when_dropped() {
     let (_folder, store) = store();
     let (env, lock) = stored(&store, "demo");
