@@ -107,7 +107,7 @@ fn compose_file(env: &Environment, services: &[Service]) -> Result<HostFile> {
             "name": name,
             "bridge": format!("br-torrust{}", number(name)),
             "internal": INTERNAL_NETWORKS.contains(name),
-            "ipv6": subnet(env, name),
+            "ipv6": env.has_ipv6().then(|| subnet(env, name)),
         })
     });
     let values = json!({ "services": blocks.collect::<Vec<_>>(), "networks": networks.collect::<Vec<_>>() });

@@ -59,6 +59,7 @@ fn wanted(work: &Work, args: &Args) -> Result<Host> {
             port,
             host_key: String::new(),
             system: String::new(),
+            without_ipv6: false,
         }),
         Some(host) if host.origin == Origin::Registered && host.address == address => {
             Ok(Host { port, ..host.clone() })

@@ -109,6 +109,7 @@ fn environment(app: &App, args: &Args) -> Result<Environment> {
         (None, None) => return Err(Error::new(Code::Usage, "render needs a name or a file")),
     };
     let port = env.host.as_ref().map_or(env.config.ssh_credentials.port, |host| host.port);
+    let without_ipv6 = !env.has_ipv6();
     env.host = Some(Host {
         origin: Origin::Registered,
         address: args.instance_ip.to_string(),
@@ -116,6 +117,7 @@ fn environment(app: &App, args: &Args) -> Result<Environment> {
         port,
         host_key: String::new(),
         system: String::new(),
+        without_ipv6,
     });
     Ok(env)
 }

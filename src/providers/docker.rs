@@ -205,6 +205,7 @@ fn read_host(work: &Work, name: &str) -> Result<Host> {
         address_v6: text("GlobalIPv6Address"),
         port: 22,
         host_key: known.as_ref().map(|host| host.host_key.clone()).unwrap_or_default(),
+        without_ipv6: known.as_ref().is_some_and(|host| host.without_ipv6),
         system: known.map(|host| host.system).unwrap_or_default(),
     })
 }

@@ -165,6 +165,7 @@ pub fn inspect(work: &mut Work) -> Result<String> {
     check_disk(fact("disk_free_kib"))?;
     if let Some(host) = work.host_mut() {
         host.system.clone_from(&system);
+        host.without_ipv6 = fact("ipv6_in_kernel") == "no";
         if host.address_v6.is_none() {
             host.address_v6 = Some(fact("ipv6").to_owned()).filter(|address| !address.is_empty());
         }

@@ -313,6 +313,7 @@ fn read_host(work: &Work, outputs: &[(String, String)]) -> Result<Host> {
         port: work.env.config.ssh_credentials.port,
         host_key: known.map(|host| host.host_key.clone()).unwrap_or_default(),
         system: known.map(|host| host.system.clone()).unwrap_or_default(),
+        without_ipv6: known.is_some_and(|host| host.without_ipv6),
     })
 }
 

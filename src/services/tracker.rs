@@ -90,7 +90,7 @@ fn container(env: &Environment) -> Container {
         // What the image's entry point needs to prepare its folders and to become the tracker's user.
         capabilities: vec!["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
         // An address of one family leaves the other to a second listener: IPv4 peers would get addresses of IPv6 form.
-        sysctls: vec!["net.ipv6.bindv6only=1"],
+        sysctls: if env.has_ipv6() { vec!["net.ipv6.bindv6only=1"] } else { vec![] },
         ..Container::default()
     }
 }
@@ -152,6 +152,7 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
         return Ok(own.clone().into_bytes());
     }
     let tracker = &env.config.tracker;
+    let everywhere = |address| families(address, env.has_ipv6());
     let database = match &tracker.core.database {
         Database::Sqlite3(sqlite) => {
             json!({ "driver": "sqlite3", "path": format!("{DATABASE_FOLDER}/{}", sqlite.database_name) })
@@ -163,8 +164,8 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
         "private": tracker.core.private,
         "on_reverse_proxy": tracker.on_reverse_proxy(),
         "database": database,
-        "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| families(udp.bind_address)).collect::<Vec<_>>(),
-        "http_trackers": tracker.http_trackers.iter().flat_map(|http| families(http.bind_address)).collect::<Vec<_>>(),
+        "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| everywhere(udp.bind_address)).collect::<Vec<_>>(),
+        "http_trackers": tracker.http_trackers.iter().flat_map(|http| everywhere(http.bind_address)).collect::<Vec<_>>(),
         "http_api": tracker.http_api.bind_address,
         "health_check_api": tracker.health_check_api.bind_address,
     });

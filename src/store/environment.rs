@@ -72,6 +72,9 @@ pub struct Host {
     /// Operating system and architecture, as the host says them.
     #[serde(default)]
     pub system: String,
+    /// Whether its kernel knows no IPv6 at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_ipv6: bool,
 }
 
 /// Choices made by options; an option that is given again replaces the choice.
@@ -126,6 +129,12 @@ impl Environment {
             choices,
             config,
         }
+    }
+
+    /// Whether containers can have IPv6: taken for granted until the host said otherwise.
+    #[must_use]
+    pub fn has_ipv6(&self) -> bool {
+        !self.host.as_ref().is_some_and(|host| host.without_ipv6)
     }
 
     /// How far the host has come, whatever has to run again since the configuration changed: a release that is there is

@@ -252,6 +252,7 @@ fn until_an_update_is_deployed_the_host_stands_as_its_release_was_made() {
         port: 22,
         host_key: String::new(),
         system: String::new(),
+        without_ipv6: false,
     });
     (env.release, env.healthy) = (Some(3), Some(3));
     let stands = as_it_stands(&env);

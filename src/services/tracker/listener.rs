@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::config::Config;
 use crate::services::{Protocol, Reach};
 
-/// "Everywhere" means over both families: peers of either announce with the address that they have.
-pub(super) fn families(address: SocketAddr) -> Vec<SocketAddr> {
+/// "Everywhere" means over both families, where the host has both: peers of either announce with the address that they have.
+pub(super) fn families(address: SocketAddr, ipv6: bool) -> Vec<SocketAddr> {
     let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     if address.ip().is_unspecified() {
-        everywhere.map(|ip| SocketAddr::new(ip, address.port())).to_vec()
+        let there = everywhere.into_iter().filter(|ip| ipv6 || ip.is_ipv4());
+        there.map(|ip| SocketAddr::new(ip, address.port())).collect()
     } else {
         vec![address]
     }

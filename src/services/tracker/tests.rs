@@ -68,6 +68,24 @@ fn host(address_v6: Option<&str>) -> Host {
 }
 
 #[test]
+fn a_host_without_ipv6_is_asked_for_none() {
+    let mut env = environment();
+    let file = |env: &Environment, path: &str| {
+        let file = Bundle::of(env).unwrap().files.into_iter().find(|file| file.path == path).unwrap();
+        String::from_utf8(file.bytes).unwrap()
+    };
+    let both =
+        |env: &Environment| file(env, "docker-compose.yml") + &file(env, "storage/tracker/etc/tracker.toml");
+    assert!(both(&env).contains("enable_ipv6") && both(&env).contains("\"[::]:6969\""));
+    env.host = Some(Host { without_ipv6: true, ..host(None) });
+    let text = both(&env);
+    for word in ["enable_ipv6", "subnet", "net.ipv6", "[::]"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    assert!(text.contains("\"0.0.0.0:6969\""), "{text}");
+}
+
+#[test]
 fn the_health_check_is_asked_over_the_family_that_it_listens_on() {
     let mut env = environment();
     for (address, asked) in [
