@@ -114,9 +114,10 @@ proptest! {
         let text = serde_json::to_string_pretty(&valid("full-https.json")).unwrap();
         let start = cut.index(text.len());
         let broken = format!("{}{insert}{}", &text[..start], &text[(start + length).min(text.len())..]);
-        let secret = "s'w";
+        // Its beginning and its end, which nothing else can become: a key may be broken to pass'word.
+        let secret = ["@ss", "$x `y"];
         if let Err(error) = parse(&broken, "x.json", folder().path()) {
-            prop_assert!(!error.drawing().contains(secret), "{}", error.drawing());
+            prop_assert!(!secret.iter().any(|part| error.drawing().contains(part)), "{}", error.drawing());
         }
         prop_assert_eq!(mask(&broken, &schema(), false).len(), broken.len());
     }
