@@ -63,8 +63,10 @@ pub fn run(app: &App, name: &EnvironmentName) -> super::Done {
             ssh_command: target.shown(),
         }
     });
+    // Those that are there until an update is deployed.
+    let stands = app.store.as_it_stands(env.clone())?;
     let services = match &env.host {
-        Some(host) if env.stage >= Stage::Released => services::endpoints(&env.config)
+        Some(host) if stands.stage >= Stage::Released => services::endpoints(&stands.config)
             .iter()
             .map(|endpoint| ShownService { kind: endpoint.kind, url: endpoint.url(endpoint.address(host)) })
             .collect(),

@@ -194,3 +194,13 @@ fn a_port_at_hetzner_needs_provision_again() {
     let refusal = world.refusal(&UPDATE);
     assert!(refusal.causes.starts_with("provider.location: \"nbg1\" -> \"fsn1\""), "{}", refusal.causes);
 }
+
+#[test]
+fn what_stands_is_shown_until_the_update_is_deployed() {
+    let (world, port) = running();
+    changed(&world, |config| config["tracker"]["http_api"]["bind_address"] = "0.0.0.0:6868".into());
+    world.ok(&UPDATE);
+    assert_eq!(world.state("minimal")["stage"], "provisioned");
+    let api = format!("http://127.0.0.1:{port}/api");
+    assert_eq!(world.json(&["show", "minimal"])["services"], json!([{ "kind": "API", "url": api }]));
+}
