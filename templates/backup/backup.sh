@@ -38,6 +38,9 @@ end() {
   exit "$status"
 }
 
+# A backup is worth having although nobody hears of it; a tracker that is stopped for it is not.
+doing() { echo "doing $1" 2>/dev/null || [ -z "$stopped" ] || fail "nobody hears of it any more"; }
+
 # A release that is being put in place meanwhile would be copied half old and half new.
 take_locks() {
   local half
@@ -61,7 +64,7 @@ make_room() {
 
 # The server must run to be asked for its data.
 stop_tracker() {
-  echo "doing stopping the tracker"
+  doing "stopping the tracker"
   [ -z "$(compose ps --quiet --status running tracker)" ] || stopped=yes
   compose stop tracker
   [ "$driver" != mysql ] || compose up --detach --wait mysql
@@ -131,7 +134,7 @@ remove_older() {
   for path in "$folder"/[0-9]*T[0-9]*Z-*.tar.gz; do
     [[ ${path##*/} < $limit ]] || continue
     rm -f "$path" "$path.sha256"
-    echo "removed ${path##*/}, older than $retention_days days"
+    echo "removed ${path##*/}, older than $retention_days days" 2>/dev/null || :
   done
 }
 
@@ -152,20 +155,20 @@ create() {
   make_room
   mkdir "$work"
   [ "$how" != last ] || stop_tracker
-  echo "doing copying the configuration"
+  doing "copying the configuration"
   release=$(copy_configuration)
   [ -n "$how" ] || exec 9>&-
   id=$id-$release
-  echo "doing copying the database"
+  doing "copying the database"
   copy_database
   describe "$id" "$release"
-  echo "doing packing"
+  doing "packing"
   pack "$id.tar.gz"
   rm "$folder/unfinished"
   # The last run is this one, also where it was started by hand.
   systemctl reset-failed torrust-tracker-backup.service 2>/dev/null || :
   # Nobody removes a host whose last backup nobody heard of.
-  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS" || [ -z "$stopped" ] || compose start tracker
+  echo "made $id bytes $(stat -c %s "$folder/$id.tar.gz") seconds $SECONDS" 2>/dev/null || [ -z "$stopped" ] || compose start tracker
   [ "$how" = held ] || remove_older
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -253,10 +253,10 @@ fn an_archive_of_somebody_else_is_not_believed() {
 #[test]
 fn rows_are_counted_whatever_the_database_is_called() {
     let folder = tempfile::tempdir().unwrap();
-    let make = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE keys (a)')";
+    let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE keys (a)')";
     for name in ["tracker.db", "dump.sql", "it's #1?.db", "100%41.db"] {
         let path = folder.path().join(name);
-        assert!(Command::new("python3").args(["-c", make]).arg(&path).status().unwrap().success());
+        assert!(Command::new("python3").args(["-c", script]).arg(&path).status().unwrap().success());
         let rows = Command::new("python3").args([&format!("{TOOLS}/rows.py"), "--check"]).arg(&path).output();
         assert_eq!(String::from_utf8(rows.unwrap().stdout).unwrap(), "rows keys 0\n", "{name}");
     }
@@ -281,6 +281,29 @@ fn two_who_look_at_once_do_not_take_each_other_for_a_backup() {
     let (good, said) = bench.call(&["check.sh"], 0, Stdio::null());
     other.kill().and_then(|()| other.wait()).unwrap();
     assert!(good == Some(false) && said.contains("the last one failed: the disk is full"), "{said}");
+}
+
+/// A connection that breaks ends no backup for which nothing is stopped.
+#[test]
+fn a_backup_of_which_nobody_hears_is_made_all_the_same() {
+    let bench = Bench::new(SQLITE);
+    bench.write("cut", "0");
+    bench.database("", "");
+    let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE keys (a)')";
+    let made = Command::new("python3").args(["-c", script]).arg(&bench.data).status().unwrap();
+    assert!(made.success());
+    fs::remove_file(bench.path("root/releases/current")).unwrap();
+    symlink("1", bench.path("root/releases/current")).unwrap();
+    bench.write("root/releases/1/manifest", "sum 0644 0 docker-compose.yml\n");
+    bench.write("root/docker-compose.yml", "services: {}\n");
+    let mut backup = bench.command(&["backup.sh", "create"]);
+    let mut backup = backup.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((backup.stdout.take(), backup.stderr.take()));
+    let ended = backup.wait().unwrap();
+    let unfinished = fs::read_to_string(bench.path("root/storage/backup/unfinished"));
+    assert!(ended.success(), "{unfinished:?}");
+    let (good, said) = bench.call(&["list.sh", "check"], 0, Stdio::null());
+    assert!(good == Some(true) && said.trim_end().ends_with(" ok"), "{said}");
 }
 
 /// Where the last backup fails, and where nobody hears of it any more, the tracker does not stay stopped.
