@@ -4,12 +4,13 @@
 #   run.sh [logs]        logs: container logs go to standard error meanwhile
 #
 # It answers with one fact a line:
-#   listen PROTOCOL ADDRESS PORT PROCESS     what listens on the host; the address * is both families
-#   container JSON                   each container, as `docker compose ps --format json` has it
-#   half-restored ID                 a restore was cut off; that is all
-#   ready                            then it waits for a word: "up" or "stop"
-# After "up": compose's own words on standard error; then container lines and "round", once a second, with "started"
-# before the first one after Compose came to its end, or "failed", until a word comes:
+#   waiting                         another release or run is at work on this host
+#   half-restored ID                a restore was cut off; that is all
+#   listen PROTOCOL ADDRESS PORT PROCESS    who listens on the host; the address * is both families
+#   container JSON                  each container, as `docker compose ps --format json` has it
+#   ready                           then it waits for a word: "up" or "stop"
+# After "up": Compose's own words on standard error; then container lines and "round", once a second, and once, before
+# those that were seen after Compose came to its end, "started" or "failed"; until a word comes:
 #   stop              ends
 #   logs CONTAINER    prints its last lines as "log LINE", and ends
 # Where input ends without such a word, or nobody listens any more, it ends with Compose.
@@ -51,7 +52,7 @@ follow() {
 relay() { while IFS= read -r line; do echo "$line" >&2 || :; done; }
 
 # Nobody is there any more, and half a stack would be nobody's wish. Where Compose waits for a container that never gets
-# healthy, whoever comes next must not wait as well.
+# healthy, whoever comes next must not wait in vain: their ten minutes for the lock are longer than this.
 linger() {
   for _ in {1..1100}; do
     kill -0 "$up" 2>/dev/null || return 0

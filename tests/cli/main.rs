@@ -25,7 +25,6 @@ mod rollback;
 mod running;
 mod secrets;
 mod ssh;
-mod starting;
 mod status;
 mod storage;
 mod suites;

@@ -1,72 +1,115 @@
 //! `run`, and its script `templates/host/run.sh` itself on a folder that stands for a host.
 
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::json;
 
 use crate::world::World;
 
-/// A Docker whose `compose up` says what it does, and does not go on when nobody takes its words.
-const DOCKER: &str = r#"set -e
-case "$*" in
-  'compose up'*)
-    touch "$FAKE/begun"
-    for n in 1 2 3 4 5 6; do echo "Container $n Started" >&2; sleep 0.2; done
-    touch "$FAKE/all-started" ;;
-esac"#;
-
-/// What the script calls, with this Docker.
-fn script_world(docker: &str) -> World {
-    let world = World::new();
-    world.fake("docker", docker);
-    for program in ["ss", "flock", "awk"] {
-        world.fake(program, "");
-    }
-    world.fake("date", "echo 0");
-    world
+/// The script at work, on a host where these fakes are.
+struct Script {
+    bash: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    said: String,
 }
 
-/// The script with the fakes of this world.
-fn run_sh(world: &World) -> Child {
-    let script = include_str!("../../templates/host/run.sh");
-    let script = script.replace("cd /opt/torrust", &format!("cd {}", world.path("").display()));
-    let mut bash = Command::new("bash");
-    bash.args(["-c", &script, "deployer"]).env_clear();
-    bash.envs(world.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
-    bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+impl Script {
+    /// Begins it with this Docker, and has it start the stack.
+    fn up(world: &World, docker: &str) -> Self {
+        world.fake("docker", docker);
+        for program in ["ss", "flock", "awk"] {
+            world.fake(program, "");
+        }
+        world.fake("date", "echo 0");
+        let text = include_str!("../../templates/host/run.sh");
+        let text = text.replace("cd /opt/torrust", &format!("cd {}", world.path("").display()));
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &text, "deployer"]).env_clear();
+        bash.envs(world.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut bash = bash.spawn().unwrap();
+        let (input, output) = (bash.stdin.take().unwrap(), BufReader::new(bash.stdout.take().unwrap()));
+        let mut script = Self { bash, input, output, said: String::new() };
+        script.say("up\n");
+        script
+    }
+
+    fn say(&mut self, words: &str) {
+        self.input.write_all(words.as_bytes()).unwrap();
+    }
+
+    /// Until it says this line.
+    fn hear(&mut self, line: &str) {
+        loop {
+            let begin = self.said.len();
+            assert_ne!(self.output.read_line(&mut self.said).unwrap(), 0, "no {line}: {}", self.said);
+            if self.said[begin..].trim_end() == line {
+                return;
+            }
+        }
+    }
+
+    /// All that it said, and its complaints.
+    fn end(mut self) -> (String, String) {
+        self.output.read_to_string(&mut self.said).unwrap();
+        let ended = self.bash.wait_with_output().unwrap();
+        let complaints = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{}{complaints}", self.said);
+        (self.said, complaints)
+    }
 }
 
 #[test]
 fn what_was_begun_comes_to_its_end_when_nobody_listens_any_more() {
-    for delay in [0, 300, 700] {
-        let world = script_world(DOCKER);
-        let mut bash = run_sh(&world);
-        bash.stdin.as_mut().unwrap().write_all(b"up\n").unwrap();
-        world.wait_for("../begun");
-        sleep(Duration::from_millis(delay));
-        drop((bash.stdin.take(), bash.stdout.take(), bash.stderr.take()));
+    // It does not go on when nobody takes its words.
+    let docker = r#"set -e
+        [ "$*" = "${*#compose up}" ] || for n in 1 2 3 4 5 6; do
+            echo "Container $n Started" >&2; touch "$FAKE/started-$n"; sleep 0.2
+        done"#;
+    for given_up in 1..5 {
+        let world = World::new();
+        let Script { mut bash, input, output, .. } = Script::up(&world, docker);
+        world.wait_for(&format!("../started-{given_up}"));
+        drop((input, output, bash.stderr.take()));
         bash.wait().unwrap();
-        assert!(world.path("../all-started").exists(), "given up {delay} ms after it had begun");
+        assert!(world.path("../started-6").exists(), "given up when {given_up} had been started");
     }
 }
 
 #[test]
 fn an_answer_that_comes_in_two_parts_is_understood() {
     for parts in [["lo", "gs tracker-1\n"], ["logs tracker-1", "\n"]] {
-        let world = script_world("[ \"$1\" != logs ] || echo last words of $4");
-        let mut bash = run_sh(&world);
-        for words in ["up\n", parts[0], parts[1]] {
-            bash.stdin.as_mut().unwrap().write_all(words.as_bytes()).unwrap();
-            // A look and the second after it pass in this time.
-            sleep(Duration::from_millis(1300));
-        }
-        let ended = bash.wait_with_output().unwrap();
-        let said = String::from_utf8(ended.stdout).unwrap();
+        let world = World::new();
+        let mut script = Script::up(&world, "[ \"$1\" != logs ] || echo last words of $4");
+        script.say(parts[0]);
+        // Between two rounds it waits for an answer, and takes what is there of it.
+        script.hear("round");
+        script.hear("round");
+        script.say(parts[1]);
+        let (said, _) = script.end();
         assert!(said.ends_with("log last words of tracker-1\n"), "{parts:?}: {said}");
     }
+}
+
+#[test]
+fn a_container_that_goes_during_a_look_does_not_end_the_start() {
+    // Each second look at the containers meets one that just went.
+    let docker = r#"case $* in *' ps '*)
+        if [ ! -e "$FAKE/looked" ]; then touch "$FAKE/looked"; echo '{"ID":"1"}'; exit; fi
+        rm "$FAKE/looked"; echo 'Error response from daemon: No such container: 1' >&2; exit 1 ;;
+    esac"#;
+    let world = World::new();
+    let mut script = Script::up(&world, docker);
+    script.hear("started");
+    script.hear("round");
+    script.hear("round");
+    script.say("stop\n");
+    let (said, complaints) = script.end();
+    let rounds = "started\ncontainer {\"ID\":\"1\"}\nround\ncontainer {\"ID\":\"1\"}\nround\n";
+    assert!(said.ends_with(rounds), "{said}");
+    assert_eq!(complaints, "", "what was asked again is no complaint");
 }
 
 /// Where the host of the fakes is ready to start something.
