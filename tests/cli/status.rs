@@ -192,3 +192,25 @@ fn a_watch_gives_the_terminal_back() {
         assert!(!shown.contains("\u{1b}[3"), "colours with NO_COLOR: {shown:?}");
     }
 }
+
+#[test]
+fn what_lies_beside_the_sources_of_apt_is_not_asked_for() {
+    let apt = tempfile::tempdir().unwrap();
+    let parts = apt.path().join("sources.list.d");
+    std::fs::create_dir(&parts).unwrap();
+    for (name, text) in [
+        ("debian.sources", "Types: deb\nURIs: https://deb.debian.org/debian\n"),
+        ("own.list", "# deb http://off.invalid/ x\ndeb [trusted=yes] http://user:word@own.invalid:8080/ x\n"),
+        ("own.list.save", "deb http://gone.invalid/ x\n"),
+    ] {
+        std::fs::write(parts.join(name), text).unwrap();
+    }
+    let script = concat!(
+        include_str!("../../templates/host/status/release.py"),
+        include_str!("../../templates/host/status/network.py"),
+        "print(*archives())"
+    );
+    let script = script.replace("/etc/apt", &apt.path().display().to_string());
+    let ran = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "deb.debian.org own.invalid\n");
+}

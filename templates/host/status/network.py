@@ -22,7 +22,8 @@ def source(family, address):
 
 def archives():
     """The machines that apt fetches from."""
-    files = ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*")]
+    # apt itself passes over all else there: what an upgrade or an editor left.
+    files = ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*.list"), *glob.glob("/etc/apt/sources.list.d/*.sources")]
     archive = re.compile(r"^(?:deb\b|URIs:)[^#]*?https?://(?:[^@/\s]*@)?([^/:\s]+)")
     found = [archive.match(line) for file in files for line in lines(file)]
     return sorted({name.group(1) for name in found if name})
