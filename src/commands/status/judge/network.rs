@@ -11,21 +11,27 @@ pub fn judge(network: &Network, wanted: &Wanted) -> [Line; 2] {
 }
 
 fn route(network: &Network, wanted: &Wanted) -> Line {
-    let ways = [("IPv4", network.route_v4), ("IPv6", network.route_v6)];
-    let told: Vec<String> =
-        ways.iter().filter_map(|(family, from)| Some(format!("{family} from {}", (*from)?))).collect();
-    let seen = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+    let told = [("IPv4", network.route_v4), ("IPv6", network.route_v6)]
+        .into_iter()
+        .filter_map(|(family, from)| Some(format!("{family} from {}", from?)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let is_lost = |address: &&IpAddr| match address {
+        IpAddr::V4(_) => network.route_v4.is_none(),
+        IpAddr::V6(_) => network.route_v6.is_none(),
+    };
+    let has_none = told.is_empty();
+    let seen = if has_none { "none".to_owned() } else { told };
     let line = Line::ok(Topic::Host, "route to other networks", seen);
-    let lost = |address: &&IpAddr| ways[usize::from(address.is_ipv6())].1.is_none();
-    match wanted.addresses.iter().find(lost) {
+    match wanted.addresses.iter().find(is_lost) {
         Some(address) => {
             let (family, option) = if address.is_ipv6() { ("IPv6", "-6 ") } else { ("IPv4", "") };
-            let (expected, help) =
-                (format!("one over {family}"), wanted.on_host(&format!("ip {option}route")));
+            let expected = format!("one over {family}");
+            let help = wanted.on_host(&format!("ip {option}route"));
             // In a network of its own a host may do without.
             if is_private(*address) { line.warning(expected, help) } else { line.bad(expected, help) }
         }
-        None if told.is_empty() => line.bad("one", wanted.on_host("ip route")),
+        None if has_none => line.bad("one", wanted.on_host("ip route")),
         None => line,
     }
 }
@@ -41,16 +47,16 @@ fn is_private(address: IpAddr) -> bool {
 /// A warning, as everywhere about DNS: what runs goes on, and some networks have none.
 fn names(network: &Network, wanted: &Wanted) -> Line {
     let line = |seen: String| Line::ok(Topic::Host, "DNS on the host", seen);
-    let that = |are_found: bool| {
-        let names = network.names.iter().filter(|(_, address)| address.is_some() == are_found);
-        names.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    match (that(true), that(false)) {
-        (found, lost) if found.is_empty() && lost.is_empty() => {
-            line("apt's archives have no names".into()).skipped()
-        }
-        (found, lost) if lost.is_empty() => line(format!("{found} found")),
-        (_, lost) => line(format!("{lost} not found"))
-            .warning("the addresses of apt's archives", wanted.on_host("cat /etc/resolv.conf")),
+    if network.names.is_empty() {
+        return line("apt's archives have no names".into()).skipped();
     }
+    let (found, lost): (Vec<_>, Vec<_>) = network.names.iter().partition(|(_, address)| address.is_some());
+    let listed = |names: Vec<(&String, _)>| {
+        names.into_iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    if lost.is_empty() {
+        return line(format!("{} found", listed(found)));
+    }
+    line(format!("{} not found", listed(lost)))
+        .warning("the addresses of apt's archives", wanted.on_host("cat /etc/resolv.conf"))
 }
