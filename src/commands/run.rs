@@ -164,7 +164,7 @@ fn await_services(work: &mut Work, began: Instant) -> Result<()> {
 fn look_from_outside(work: &mut Work) -> Result<String> {
     let host = work.env.host()?.clone();
     let mut config = work.revealed()?.config.clone();
-    host::learn_root(work.ssh()?, &mut config)?;
+    host::learn_own_root(work.ssh()?, &mut config)?;
     let checks = services::checks(&config, &host)?;
     let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
     let tally @ [_, failed, ..] = checks::tally(&checked);

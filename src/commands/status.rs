@@ -184,7 +184,7 @@ impl<'a> Look<'a> {
         let target = app.target(&env)?;
         let wanted = Wanted::of(&env, target.shown())?;
         let mut look = Self { app, env, target, wanted, deep, asked: None };
-        if !host::needs_root(&look.env.config) {
+        if !host::has_own_authority(&look.env.config) {
             look.ask_outside()?;
         }
         Ok(look)
@@ -203,8 +203,8 @@ impl<'a> Look<'a> {
     /// One connection, one session.
     fn inside(&mut self) -> Result<Inside> {
         let ssh = Ssh::connect(self.app.runner(), self.target.clone())?;
-        if host::needs_root(&self.env.config) {
-            host::learn_root(&ssh, &mut self.env.config)?;
+        if host::has_own_authority(&self.env.config) {
+            host::learn_own_root(&ssh, &mut self.env.config)?;
             self.ask_outside()?;
         }
         let question = Question { deep: self.deep, ..question(&self.env.config, &self.wanted) };
@@ -224,7 +224,7 @@ impl<'a> Look<'a> {
 ///
 /// # Errors
 /// The connection broke, or the host did not tell.
-pub fn look_inside(ssh: &Ssh, env: &Environment) -> Result<Vec<Checked>> {
+pub fn on_host(ssh: &Ssh, env: &Environment) -> Result<Vec<Checked>> {
     let wanted = Wanted::of(env, ssh.target.shown())?;
     let question = Question { checks: vec![], ..question(&env.config, &wanted) };
     Ok(inside(ssh, env, &wanted, &question)?.lines.into_iter().map(Line::into_checked).collect())

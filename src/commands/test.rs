@@ -141,7 +141,7 @@ impl<'a> Test<'a> {
     fn begin(app: &'a App, env: &Environment, timeout: Duration) -> Result<Self> {
         let mut env = app.reveal(env)?;
         let ssh = Ssh::connect(app.runner(), app.target(&env)?)?;
-        host::learn_root(&ssh, &mut env.config)?;
+        host::learn_own_root(&ssh, &mut env.config)?;
         Ok(Self { app, env, ssh, timeout })
     }
 

@@ -24,8 +24,8 @@ pub struct Inside {
 /// Asks all. What restarts the stack comes last, and only when all is well before: it would hide what is wrong.
 pub fn ask(test: &Test) -> Result<Vec<Checked>> {
     let mut checked = test.basic()?;
-    checked.extend(status::look_inside(&test.ssh, &test.env)?);
-    let inside = look_inside(test)?;
+    checked.extend(status::on_host(&test.ssh, &test.env)?);
+    let inside = outlook(test)?;
     let on_host = services::full_host_checks(&test.env.config);
     if !on_host.is_empty() {
         test.app.out.note("asking the host for a backup, and reading it back");
@@ -43,7 +43,7 @@ pub fn ask(test: &Test) -> Result<Vec<Checked>> {
     Ok(checked)
 }
 
-fn look_inside(test: &Test) -> Result<Inside> {
+fn outlook(test: &Test) -> Result<Inside> {
     let ran = test.ssh.run_root(&test.script("outlook.sh")?, &[])?;
     Ok(Inside::parse(&ran.stdout))
 }

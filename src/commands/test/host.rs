@@ -63,9 +63,9 @@ fn fact(line: &str) -> Option<Checked> {
     Some(Checked { name: name.to_owned(), answer, seconds: 0.0 })
 }
 
-/// Whether the endpoints can be judged only with a certificate that the host has.
+/// Whether the proxy's own authority signs: then the endpoints can be judged only with its certificate, which the host has.
 #[must_use]
-pub fn needs_root(config: &Config) -> bool {
+pub fn has_own_authority(config: &Config) -> bool {
     config.https.as_ref().is_some_and(|https| https.ca == Some(Authority::Internal))
 }
 
@@ -73,8 +73,8 @@ pub fn needs_root(config: &Config) -> bool {
 ///
 /// # Errors
 /// The connection broke.
-pub fn learn_root(ssh: &Ssh, config: &mut Config) -> Result<()> {
-    if !needs_root(config) {
+pub fn learn_own_root(ssh: &Ssh, config: &mut Config) -> Result<()> {
+    if !has_own_authority(config) {
         return Ok(());
     }
     if let Some(https) = &mut config.https {

@@ -27,7 +27,7 @@ impl View {
     /// A secret has no value, or the host cannot be reached.
     pub fn of(work: &mut Work) -> Result<Self> {
         let mut config = work.revealed()?.config.clone();
-        host::learn_root(work.ssh()?, &mut config)?;
+        host::learn_own_root(work.ssh()?, &mut config)?;
         Ok(Self { config, host: work.env.host()?.clone() })
     }
 
