@@ -6,13 +6,13 @@ use crate::desk::Desk;
 use crate::host::Host;
 use crate::lab;
 
-/// Who sees it first.
+/// Which suite of `test` sees it first.
 #[derive(Clone, Copy, PartialEq)]
 enum Seen {
-    /// Clients: the basic suite, by the check of this name.
-    ByClients(&'static str),
-    /// Nobody yet: the full suite, by the check that has the name of the line of `status`.
-    OnHost,
+    /// The basic suite, by the check of this name.
+    Basic(&'static str),
+    /// The full suite, by the check that has the name of the line of `status`.
+    Full,
 }
 
 /// What is wrong, how it is put in and undone, and what is said of it.
@@ -30,7 +30,7 @@ const FAULTS: [Fault; 15] = [
         what: "stopped container",
         break_: "docker stop torrust-tracker-1",
         mend: "docker start torrust-tracker-1; healthy tracker",
-        seen: Seen::ByClients("tracker: health inside the container"),
+        seen: Seen::Basic("tracker: health inside the container"),
         line: "tracker",
         says: "exited with exit code 0",
     },
@@ -38,7 +38,7 @@ const FAULTS: [Fault; 15] = [
         what: "wrong token",
         break_: "cp -a .env /root/kept; sed -i s/TOKEN/another-token/ .env; docker compose up --detach tracker; healthy tracker",
         mend: "cp -a /root/kept .env; docker compose up --detach tracker; healthy tracker",
-        seen: Seen::ByClients("API api.lab.test: figures with the token"),
+        seen: Seen::Basic("API api.lab.test: figures with the token"),
         line: "API api.lab.test: figures with the token",
         says: "token not valid",
     },
@@ -49,7 +49,7 @@ const FAULTS: [Fault; 15] = [
                  -not_before 20250101000000Z -not_after 20250201000000Z -out old.crt; chmod 644 old.*; \
                  cd /opt/torrust; sed -i 's|^api.lab.test {|&\\ntls /data/old.crt /data/old.key|' CADDYFILE; docker restart torrust-caddy-1; healthy caddy",
         mend: "cp -a /root/kept CADDYFILE; rm storage/caddy/data/old.*; docker restart torrust-caddy-1; healthy caddy",
-        seen: Seen::ByClients("api.lab.test: certificate"),
+        seen: Seen::Basic("api.lab.test: certificate"),
         line: "api.lab.test: certificate",
         says: "it expired at 2025-02-01T00:00:00Z",
     },
@@ -57,7 +57,7 @@ const FAULTS: [Fault; 15] = [
         what: "dead database",
         break_: "mv DATABASE /root/kept; echo nothing >DATABASE",
         mend: "mv /root/kept DATABASE",
-        seen: Seen::ByClients("SQLite: the database can be read"),
+        seen: Seen::Basic("SQLite: the database can be read"),
         line: "SQLite: the database can be read",
         says: "file is not a database",
     },
@@ -65,7 +65,7 @@ const FAULTS: [Fault; 15] = [
         what: "closed port",
         break_: "iptables -I DOCKER-USER -p tcp --dport 7070 -j DROP",
         mend: "iptables -D DOCKER-USER -p tcp --dport 7070 -j DROP",
-        seen: Seen::ByClients("HTTP tracker 7070: health"),
+        seen: Seen::Basic("HTTP tracker 7070: health"),
         line: "HTTP tracker 7070: health",
         says: "no complete answer in",
     },
@@ -73,7 +73,7 @@ const FAULTS: [Fault; 15] = [
         what: "failed backup",
         break_: "mv DATABASE /root/kept; ! systemctl start torrust-tracker-backup.service; mv /root/kept DATABASE",
         mend: "systemctl start torrust-tracker-backup.service",
-        seen: Seen::ByClients("backups: the last and the next"),
+        seen: Seen::Basic("backups: the last and the next"),
         line: "backups: the last and the next",
         says: "the last one failed: there is no database",
     },
@@ -81,7 +81,7 @@ const FAULTS: [Fault; 15] = [
         what: "changed file",
         break_: "cp -a storage/tracker/etc/tracker.toml /root/changed; echo '# by hand' >>storage/tracker/etc/tracker.toml",
         mend: "cp -a /root/changed storage/tracker/etc/tracker.toml",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "storage/tracker/etc/tracker.toml",
         says: "another content",
     },
@@ -89,7 +89,7 @@ const FAULTS: [Fault; 15] = [
         what: "secrets that others may read",
         break_: "chmod 644 .env",
         mend: "chmod 600 .env",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: ".env",
         says: "others may read it",
     },
@@ -97,7 +97,7 @@ const FAULTS: [Fault; 15] = [
         what: "unit taken away",
         break_: "mv /etc/systemd/system/torrust-tracker-backup.service /root",
         mend: "mv /root/torrust-tracker-backup.service /etc/systemd/system",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "backup/torrust-tracker-backup.service",
         says: "it has not",
     },
@@ -105,7 +105,7 @@ const FAULTS: [Fault; 15] = [
         what: "container too many in the stack",
         break_: "docker create --name stranger --label com.docker.compose.project=torrust --label com.docker.compose.service=stranger IMAGE",
         mend: "docker rm --force stranger",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "stranger",
         says: "created, IMAGE",
     },
@@ -113,7 +113,7 @@ const FAULTS: [Fault; 15] = [
         what: "container of others on the stack's network",
         break_: "docker run --detach --name listener --network torrust_tracker --entrypoint sleep IMAGE 1000",
         mend: "docker rm --force listener",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "listener",
         says: "on torrust_tracker",
     },
@@ -121,7 +121,7 @@ const FAULTS: [Fault; 15] = [
         what: "full disk",
         break_: "mount -t tmpfs -o size=4m none storage/tracker/log; head -c 8m /dev/zero >storage/tracker/log/full || :",
         mend: "umount storage/tracker/log",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "disk of /opt/torrust/storage/tracker/log",
         says: "0 B of 4.0 MiB free",
     },
@@ -129,7 +129,7 @@ const FAULTS: [Fault; 15] = [
         what: "clock that is off, as the host's Python tells the time",
         break_: "at=$(python3 -c 'import site; print(site.getsitepackages()[0])'); mkdir -p $at; echo 'import time; time.time = lambda now=time.time: now() - 90' >$at/off.pth",
         mend: "rm $(python3 -c 'import site; print(site.getsitepackages()[0])')/off.pth",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "clock",
         says: "s behind this machine's",
     },
@@ -137,7 +137,7 @@ const FAULTS: [Fault; 15] = [
         what: "lost route",
         break_: "ip route show default >/root/route; ip route del default",
         mend: "ip route add $(cat /root/route)",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "route to other networks",
         says: "expected one over IPv4",
     },
@@ -145,7 +145,7 @@ const FAULTS: [Fault; 15] = [
         what: "broken DNS",
         break_: "cp /etc/resolv.conf /root/resolv.conf; echo nameserver 127.0.0.99 >/etc/resolv.conf",
         mend: "cat /root/resolv.conf >/etc/resolv.conf",
-        seen: Seen::OnHost,
+        seen: Seen::Full,
         line: "DNS on the host",
         says: "deb.debian.org not found",
     },
@@ -232,16 +232,16 @@ fn each_has_its_line_in_status_and_its_check_in_test() {
         assert!(told.contains(&fault.says.replace("IMAGE", lab::TRACKER)), "{}: {told}", fault.what);
         assert!(!line["help"].as_array().unwrap().is_empty(), "{}: {line:#}", fault.what);
         println!("{}, status: {} {}: {told}", fault.what, level(fault)[0], fault.line);
-        if let Seen::ByClients(check) = fault.seen {
+        if let Seen::Basic(check) = fault.seen {
             println!("{}", in_test(fault, &checks(&desk, "basic"), check));
         }
         fault.undo(&host);
     }
-    let on_host = || FAULTS.iter().filter(|fault| fault.seen == Seen::OnHost);
-    on_host().for_each(|fault| fault.put_in(&host));
+    let of_full = || FAULTS.iter().filter(|fault| fault.seen == Seen::Full);
+    of_full().for_each(|fault| fault.put_in(&host));
     let checks = checks(&desk, "full");
-    on_host().for_each(|fault| println!("{}", in_test(fault, &checks, fault.line)));
-    on_host().for_each(|fault| fault.undo(&host));
+    of_full().for_each(|fault| println!("{}", in_test(fault, &checks, fault.line)));
+    of_full().for_each(|fault| fault.undo(&host));
     let report = desk.run(&["status", &desk.name]).ok();
     assert_eq!(report["bad"], 0, "{report:#}");
 }
