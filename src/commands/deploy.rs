@@ -82,7 +82,7 @@ fn several(app: &App, args: &Args) -> super::Done {
         return Err(Error::new(Code::Declined, "not approved; nothing was changed")
             .help("when you want it, add: --auto-approve"));
     }
-    many::run(app, &args.names, "deploy", |document| {
+    many::run(app, &args.names, "deploy", &[], |document| {
         match (document["state"].as_str(), document["steps"].as_array()) {
             (Some(state), _) if document["changed"] == false => format!("{state}, nothing to do"),
             (Some(state), _) => state.to_owned(),

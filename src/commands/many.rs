@@ -111,23 +111,16 @@ struct All {
     interrupted: bool,
 }
 
-/// Runs `command` for each of them. `tell` says in a few words what the document of one says.
+/// Runs `command` for each of them. `options` are those without which it would not do the same for one of them; `tell` says in
+/// a few words what the document of one says.
 ///
 /// # Errors
 /// Some of them failed, or nothing could be started. In JSON `error.problems` has what came of each.
-pub fn run(app: &App, names: &Names, command: &'static str, tell: fn(&Value) -> String) -> super::Done {
-    run_with(app, names, command, "", tell)
-}
-
-/// As [`run`], for a command that cannot do without these options.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_with(
+pub fn run(
     app: &App,
     names: &Names,
     command: &'static str,
-    options: &str,
+    options: &[&str],
     tell: fn(&Value) -> String,
 ) -> super::Done {
     let mut all: Vec<One> = names.all_of(app)?.into_iter().map(One::new).collect();
@@ -143,7 +136,7 @@ pub fn run_with(
     let count = |fate: Fate| all.iter().filter(|one| one.result == fate).count();
     let (done, failed) = (count(Fate::Done), count(Fate::Failed));
     let interrupted = app.interrupt.wanted();
-    let outcome = All { done, failed, command, options: options.to_owned(), interrupted, environments: all };
+    let outcome = All { done, failed, command, options: options.join(" "), interrupted, environments: all };
     match outcome.failure() {
         // In JSON a failure is one document, which holds the rest.
         Some(failure) if app.out.format() == Format::Json => Err(failure),
@@ -278,10 +271,9 @@ impl Outcome for All {
                 self.failed,
                 counted(self.environments.len())
             );
-            Error::new(Code::EnvironmentsFailed, message).help(format!(
-                "all about one of them: torrust-tracker-deployer {} {}{}",
-                self.command, first.name, self.options
-            ))
+            let again = format!("torrust-tracker-deployer {} {} {}", self.command, first.name, self.options);
+            Error::new(Code::EnvironmentsFailed, message)
+                .help(format!("all about one of them: {}", again.trim_end()))
         } else {
             return None;
         };

@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         Some(name) => look(app, args, name),
         None if args.watch => many::refuse("--watch"),
         None if args.format.is_some() => many::refuse("--format"),
-        None => many::run(app, &args.names, "status", tell),
+        None => many::run(app, &args.names, "status", &[], tell),
     }
 }
 

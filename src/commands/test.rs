@@ -91,7 +91,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     match args.names.one(app, "test")? {
         Some(name) => ask(app, args, name),
         None if args.report.is_some() => many::refuse("--report"),
-        None => many::run(app, &args.names, "test", tell),
+        None => many::run(app, &args.names, "test", &["--suite", args.suite.word()], tell),
     }
 }
 

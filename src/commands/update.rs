@@ -58,8 +58,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
                 Error::new(Code::Usage, refused).help("torrust-tracker-deployer update --all -f FOLDER")
             );
         }
-        let file = format!(" -f {}", shown_path(&args.file));
-        return many::run_with(app, &args.names, "update", &file, tell);
+        return many::run(app, &args.names, "update", &["-f", &shown_path(&args.file)], tell);
     };
     let in_folder = || args.file.join(format!("{name}.json"));
     let file = if args.file.is_dir() { in_folder() } else { args.file.clone() };

@@ -76,6 +76,17 @@ fn all_means_those_that_are_not_destroyed() {
 }
 
 #[test]
+fn what_is_to_be_typed_for_one_of_them_is_the_same_suite() {
+    let world = world(&["a", "b"]);
+    let refusal = world.refusal(&["test", "--all", "--suite", "full"]);
+    assert!(
+        refusal.help.trim_end().ends_with("torrust-tracker-deployer test a --suite full"),
+        "{}",
+        refusal.help
+    );
+}
+
+#[test]
 fn without_any_environment_it_says_so() {
     let world = World::with_tools();
     let output = world.ok(&["test", "--all"]);
