@@ -52,15 +52,7 @@ fn wanted(work: &Work, args: &Args) -> Result<Host> {
     let address = args.instance_ip.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = args.ssh_port.unwrap_or(work.env.config.ssh_credentials.port);
     match &work.env.host {
-        None => Ok(Host {
-            origin: Origin::Registered,
-            address,
-            address_v6: None,
-            port,
-            host_key: String::new(),
-            system: String::new(),
-            without_ipv6: false,
-        }),
+        None => Ok(Host::new(Origin::Registered, address, port)),
         Some(host) if host.origin == Origin::Registered && host.address == address => {
             Ok(Host { port, ..host.clone() })
         }

@@ -110,15 +110,8 @@ fn environment(app: &App, args: &Args) -> Result<Environment> {
     };
     let port = env.host.as_ref().map_or(env.config.ssh_credentials.port, |host| host.port);
     let without_ipv6 = !env.has_ipv6();
-    env.host = Some(Host {
-        origin: Origin::Registered,
-        address: args.instance_ip.to_string(),
-        address_v6: None,
-        port,
-        host_key: String::new(),
-        system: String::new(),
-        without_ipv6,
-    });
+    let host = Host::new(Origin::Registered, args.instance_ip.to_string(), port);
+    env.host = Some(Host { without_ipv6, ..host });
     Ok(env)
 }
 

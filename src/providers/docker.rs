@@ -198,16 +198,9 @@ fn read_host(work: &Work, name: &str) -> Result<Host> {
         .why(logs.complaint()));
     };
     // sshd in the container listens on 22, whatever port other hosts of this user may have.
-    let known = work.env.host.clone().filter(|host| host.address == address);
-    Ok(Host {
-        origin: Origin::Created,
-        address,
-        address_v6: text("GlobalIPv6Address"),
-        port: 22,
-        host_key: known.as_ref().map(|host| host.host_key.clone()).unwrap_or_default(),
-        without_ipv6: known.as_ref().is_some_and(|host| host.without_ipv6),
-        system: known.map(|host| host.system).unwrap_or_default(),
-    })
+    let before = work.env.host.as_ref().filter(|host| host.address == address);
+    let host = Host { address_v6: text("GlobalIPv6Address"), ..Host::new(Origin::Created, address, 22) };
+    Ok(host.known(before))
 }
 
 /// Removes the container, its network and its storage, as far as `extent` goes. See [`super::remove`].

@@ -305,16 +305,8 @@ fn read_host(work: &Work, outputs: &[(String, String)]) -> Result<Host> {
         return Err(Error::new(Code::ProviderFailed, "the host was made, and has no address")
             .help("does its network give addresses? then repeat the command"));
     };
-    let known = work.env.host.as_ref();
-    Ok(Host {
-        origin: Origin::Created,
-        address,
-        address_v6: v6.filter(|_| v4.is_some()),
-        port: work.env.config.ssh_credentials.port,
-        host_key: known.map(|host| host.host_key.clone()).unwrap_or_default(),
-        system: known.map(|host| host.system.clone()).unwrap_or_default(),
-        without_ipv6: known.is_some_and(|host| host.without_ipv6),
-    })
+    let host = Host::new(Origin::Created, address, work.env.config.ssh_credentials.port);
+    Ok(Host { address_v6: v6.filter(|_| v4.is_some()), ..host }.known(work.env.host.as_ref()))
 }
 
 /// What is at the provider by OpenTofu's state, with what it may cost, for whoever leaves it there. Nothing when nothing

@@ -77,6 +77,23 @@ pub struct Host {
     pub without_ipv6: bool,
 }
 
+impl Host {
+    /// A host that nobody has looked at yet.
+    #[must_use]
+    pub fn new(origin: Origin, address: String, port: u16) -> Self {
+        let (host_key, system) = (String::new(), String::new());
+        Self { origin, address, address_v6: None, port, host_key, system, without_ipv6: false }
+    }
+
+    /// With what it told of itself before.
+    #[must_use]
+    pub fn known(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        let (host_key, system) = (before.host_key.clone(), before.system.clone());
+        Self { host_key, system, without_ipv6: before.without_ipv6, ..self }
+    }
+}
+
 /// Choices made by options; an option that is given again replaces the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {

@@ -245,15 +245,7 @@ fn until_an_update_is_deployed_the_host_stands_as_its_release_was_made() {
     let as_it_stands = |env: &Environment| store.as_it_stands(env.clone()).unwrap();
     assert_eq!(as_it_stands(&env).config, env.config, "nothing is released");
 
-    env.host = Some(Host {
-        origin: Origin::Registered,
-        address: "192.0.2.7".into(),
-        address_v6: None,
-        port: 22,
-        host_key: String::new(),
-        system: String::new(),
-        without_ipv6: false,
-    });
+    env.host = Some(Host::new(Origin::Registered, "192.0.2.7".into(), 22));
     (env.release, env.healthy) = (Some(3), Some(3));
     let stands = as_it_stands(&env);
     assert_eq!((&stands.config, stands.stage), (&released, Stage::Running));
