@@ -5,7 +5,11 @@
 # each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql;
 # `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
 # that did not get there said is in `unfinished`. held: the caller has the locks, and no older one goes. last: the tracker is
-# stopped first, so that nothing comes after it, and started again where the backup fails.
+# stopped first, so that nothing comes after it, and started again where the backup fails, or nobody hears of it. It says:
+#   doing TEXT
+#   made ID bytes BYTES seconds SECONDS
+#   removed NAME, older than DAYS days
+#   refused WORD              see common.sh; why is on standard error, as for each failure
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
