@@ -72,7 +72,7 @@ const START: Phase = Phase {
 
 /// How long the host may wait for another one's work, and Compose take to start the containers: ten minutes each, beside the
 /// time that they get to become healthy.
-const COMPOSE_DEADLINE: Duration = Duration::from_mins(20);
+const START_DEADLINE: Duration = Duration::from_mins(20);
 
 /// How long one look from outside may take.
 const LOOK: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ fn start_containers(work: &mut Work) -> Result<String> {
     let ssh = work.ssh()?;
     let cmd = ssh
         .root(&script, if options.logs { &["logs"] } else { &[] })
-        .deadline(options.timeout + COMPOSE_DEADLINE);
+        .deadline(options.timeout + START_DEADLINE);
     let ran = ssh.runner().talk(&cmd, |stream, line, input| starter.hear(stream, line, input))?;
     let ran = ssh.judge(ran)?;
     let shown = ssh.target.shown();
@@ -145,7 +145,7 @@ fn await_services(work: &mut Work, began: Instant) -> Result<()> {
     }
     work.app.out.doing("asking the services on the host");
     let script = Templates::of(&work.env)?.text("host/test.sh")?;
-    let facts = host::ask(work.ssh()?, &script, &checks, patience, patience + COMPOSE_DEADLINE)?;
+    let facts = host::ask(work.ssh()?, &script, &checks, patience, patience + START_DEADLINE)?;
     let failed: Vec<&Checked> = facts.iter().filter(|checked| checked.fault().is_some()).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let what = format!("the containers are healthy, but this is not: {}", first.name);

@@ -60,10 +60,12 @@ fn offset(clock: Clock, wanted: &Wanted) -> Line {
     let line = Line::ok(Topic::Host, "clock", seen);
     let surely = offset.abs() - uncertainty;
     let (expected, help) = (format!("at most {OFF:.0} s"), wanted.on_host("timedatectl"));
-    match () {
-        () if surely > FAR_OFF => line.bad(expected, help),
-        () if surely > OFF => line.warning(expected, help),
-        () => line,
+    if surely > FAR_OFF {
+        line.bad(expected, help)
+    } else if surely > OFF {
+        line.warning(expected, help)
+    } else {
+        line
     }
 }
 
@@ -138,10 +140,12 @@ fn disk(disk: &Disk, wanted: &Wanted) -> Line {
         let seen = format!("{}, room for {files_free} more files", line.seen);
         return Line { seen, ..line }.bad("room for more files", help);
     }
-    match () {
-        () if free * 100 < bytes * 3 && *free < GIB => line.bad("3 % or 1 GiB free", help),
-        () if free * 10 < *bytes && *free < 10 * GIB => line.warning("10 % or 10 GiB free", help),
-        () => line,
+    if free * 100 < bytes * 3 && *free < GIB {
+        line.bad("3 % or 1 GiB free", help)
+    } else if free * 10 < *bytes && *free < 10 * GIB {
+        line.warning("10 % or 10 GiB free", help)
+    } else {
+        line
     }
 }
 
