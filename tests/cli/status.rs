@@ -206,7 +206,7 @@ fn what_lies_beside_the_sources_of_apt_is_not_asked_for() {
         std::fs::write(parts.join(name), text).unwrap();
     }
     let script = concat!(
-        include_str!("../../templates/host/status/release.py"),
+        include_str!("../../templates/host/status/files.py"),
         include_str!("../../templates/host/status/network.py"),
         "print(*archives())"
     );

@@ -219,6 +219,7 @@ fn level(fault: &Fault) -> [&'static str; 2] {
 #[test]
 fn each_has_its_line_in_status_and_its_check_in_test() {
     let (desk, host) = running();
+    well(&desk);
     for fault in &FAULTS {
         fault.put_in(&host);
         let lines = lines(&desk);
@@ -242,8 +243,18 @@ fn each_has_its_line_in_status_and_its_check_in_test() {
     let checks = checks(&desk, "full");
     of_full().for_each(|fault| println!("{}", in_test(fault, &checks, fault.line)));
     of_full().for_each(|fault| fault.undo(&host));
+    well(&desk);
+}
+
+/// Where there is no fault, nothing of them is said.
+#[track_caller]
+fn well(desk: &Desk) {
     let report = desk.run(&["status", &desk.name]).ok();
     assert_eq!(report["bad"], 0, "{report:#}");
+    for line in report["lines"].as_array().unwrap() {
+        let is_clear = line["level"] == "ok" || FAULTS.iter().all(|fault| line["name"] != fault.line);
+        assert!(is_clear, "{line:#}");
+    }
 }
 
 /// How `test` tells it.

@@ -16,7 +16,7 @@ use crate::tools::ssh::{Ssh, sh_quote};
 /// How long one look may take: a busy machine, a slow disk.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The files of the script; each may use what comes before it.
-const SCRIPT: [&str; 5] = ["release", "machine", "network", "docker", "look"];
+const SCRIPT: [&str; 6] = ["files", "release", "machine", "network", "docker", "look"];
 
 /// What the script is to look at; it travels in its standard input, because there is a token in it.
 #[derive(Debug, Serialize)]

@@ -1,16 +1,7 @@
 """What was released, and where the host differs from it."""
-import contextlib
 import hashlib
 import os
 import subprocess
-
-ROOT = "/opt/torrust"
-
-
-def lines(path):
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.read().splitlines()
-    return []
 
 
 def manifest():
