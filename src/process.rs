@@ -194,7 +194,7 @@ impl Runner<'_> {
         if self.interrupt.wanted() {
             return Err(interrupt::error());
         }
-        ran.code = exit_code(status);
+        (ran.code, ran.by_signal) = (exit_code(status), status.code().is_none());
         Ok(ran)
     }
 

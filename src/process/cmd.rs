@@ -129,6 +129,8 @@ pub struct Ran {
     pub stdout: String,
     /// What it wrote to standard error.
     pub stderr: String,
+    /// Whether a signal ended it.
+    pub by_signal: bool,
 }
 
 impl Ran {

@@ -23,8 +23,10 @@ fn sh(script: &str) -> Cmd {
 #[test]
 fn exit_code_and_both_streams_come_back() {
     let ran = run(&sh("echo out; echo err >&2; exit 3")).unwrap();
-    assert_eq!(ran, Ran { code: 3, stdout: "out\n".into(), stderr: "err\n".into() });
-    assert_eq!(run(&sh("kill -9 $$")).unwrap().code, 137);
+    assert_eq!(ran, Ran { code: 3, stdout: "out\n".into(), stderr: "err\n".into(), ..Ran::default() });
+    let killed = run(&sh("kill -9 $$")).unwrap();
+    assert!(killed.code == 137 && killed.by_signal);
+    assert!(!run(&sh("exit 137")).unwrap().by_signal);
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn the_environment_and_the_folder_are_its_own() {
 #[test]
 fn a_complaint_is_the_end_of_what_it_said() {
     let text = (1..=20).map(|number| number.to_string()).collect::<Vec<_>>().join("\n\n");
-    let ran = Ran { code: 1, stdout: "out".into(), stderr: text };
+    let ran = Ran { code: 1, stdout: "out".into(), stderr: text, ..Ran::default() };
     assert!(ran.complaint().starts_with("6\n7\n") && ran.complaint().ends_with("20"));
     assert_eq!(Ran { stderr: " \n".into(), ..ran }.complaint(), "out");
 }
@@ -184,7 +186,7 @@ fn a_transcript_is_read_while_it_is_written_and_to_its_end() {
         assert!(line == "second" || fs::write(folder.path().join("go"), "").is_ok());
         Ok(())
     });
-    assert_eq!(ran, Ok(Ran { code: 3, stdout: "first\nsecond\n".into(), stderr: String::new() }));
+    assert_eq!(ran, Ok(Ran { code: 3, stdout: "first\nsecond\n".into(), ..Ran::default() }));
     assert_eq!(fs::read_to_string(file).unwrap(), "first\nsecond\n");
 }
 
@@ -197,7 +199,7 @@ fn what_is_endless_is_heard_and_not_kept() {
         heard.push(line.to_owned());
         Ok(())
     });
-    assert_eq!(ran.unwrap(), Ran { code: 0, stdout: String::new(), stderr: "kept\n".into() });
+    assert_eq!(ran.unwrap(), Ran { stderr: "kept\n".into(), ..Ran::default() });
     heard.sort();
     assert_eq!(heard, ["heard", "kept"]);
 }

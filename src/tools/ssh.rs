@@ -166,7 +166,8 @@ impl<'a> Ssh<'a> {
     /// # Errors
     /// `ssh_lost`, `sudo_refused`.
     pub fn judge(&self, ran: Ran) -> Result<Ran> {
-        if ran.code == 255 {
+        // A client that a signal ended told nothing of what it ran; one over there gives the client's own 255.
+        if ran.code == 255 || ran.by_signal {
             return Err(self.lost(&ran.stderr).help("repeat the command: it goes on from here"));
         }
         if refused_by_sudo(&ran) {

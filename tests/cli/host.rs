@@ -144,12 +144,14 @@ fn a_registered_host_is_deployed_to_and_another_one_is_refused() {
 fn a_connection_that_breaks_in_the_middle_is_told_and_the_next_call_goes_on() {
     let world = World::with_tools();
     world.environment("demo", "configured");
-    let broken =
-        "*releases/.incoming*) echo 'client_loop: send disconnect: Broken pipe' >&2; exit 255 ;;\n  *never*)";
-    world.fake("ssh", &include_str!("fakes/ssh").replace("*releases/.incoming*)", broken));
-    let refusal = world.refusal(&["release", "demo"]);
-    assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "ssh_lost"));
-    assert_eq!(world.state("demo")["attempt"]["step"], "Put the files on the host");
+    // The client says so, or somebody ended it.
+    for end in ["echo 'client_loop: send disconnect: Broken pipe' >&2; exit 255", "kill -9 $$"] {
+        let broken = format!("*releases/.incoming*) {end} ;;\n  *never*)");
+        world.fake("ssh", &include_str!("fakes/ssh").replace("*releases/.incoming*)", &broken));
+        let refusal = world.refusal(&["release", "demo"]);
+        assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "ssh_lost"));
+        assert_eq!(world.state("demo")["attempt"]["step"], "Put the files on the host");
+    }
     world.fake("ssh", include_str!("fakes/ssh"));
     world.ok(&["release", "demo"]);
     assert_eq!(world.state("demo")["stage"], "released");
