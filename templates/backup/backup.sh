@@ -63,7 +63,7 @@ make_room() {
   [ -e "$root/$data" ] || fail "there is no database at $data: the tracker did not run yet"
   kib=$(du -sk "$root/$data" | cut -f 1)
   free=$(df -k --output=avail "$folder" | tail -n 1)
-  [ "$free" -gt $((2 * kib)) ] || refuse full "the disk is too full: the database has $((kib / 1024)) MiB, a backup may need twice as much, and $((free / 1024)) MiB are free in $folder"
+  [ "$free" -gt $((2 * kib)) ] || refuse full "the disk is too full: the database has $kib KiB, a backup may need twice as much, and $free KiB are free in $folder"
 }
 
 # The server must run to be asked for its data.

@@ -67,6 +67,8 @@ echo ready
 read -r word || exit 0
 [ "$word" = up ] || exit 0
 
+# Compose does not start what somebody paused.
+docker compose unpause >/dev/null 2>&1 || :
 since=$(date +%s)
 following='' ended=''
 # Compose waits for services that others depend on; how all fare is told meanwhile.
