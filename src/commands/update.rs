@@ -58,7 +58,10 @@ pub fn run(app: &App, args: &Args) -> super::Done {
                 Error::new(Code::Usage, refused).help("torrust-tracker-deployer update --all -f FOLDER")
             );
         }
-        return many::run(app, &args.names, "update", &["-f", &shown_path(&args.file)], tell);
+        let file = shown_path(&args.file);
+        let mut options = vec!["-f", &file];
+        options.extend(args.dry_run.then_some("--dry-run"));
+        return many::run(app, &args.names, "update", &options, tell);
     };
     let in_folder = || args.file.join(format!("{name}.json"));
     let file = if args.file.is_dir() { in_folder() } else { args.file.clone() };
