@@ -182,7 +182,7 @@ impl<'a> Look<'a> {
     fn new(app: &'a App, env: &Environment, deep: bool) -> Result<Self> {
         let env = app.reveal(env)?;
         let target = app.target(&env)?;
-        let wanted = Wanted::of(&env, target.shown())?;
+        let wanted = Wanted::of(&env)?;
         let mut look = Self { app, env, target, wanted, deep, asked: None };
         if !host::has_own_authority(&look.env.config) {
             look.ask_outside()?;
@@ -225,7 +225,7 @@ impl<'a> Look<'a> {
 /// # Errors
 /// The connection broke, or the host did not tell.
 pub fn on_host(ssh: &Ssh, env: &Environment) -> Result<Vec<Checked>> {
-    let wanted = Wanted::of(env, ssh.target.shown())?;
+    let wanted = Wanted::of(env)?;
     let question = Question { checks: vec![], ..question(&env.config, &wanted) };
     Ok(inside(ssh, env, &wanted, &question)?.lines.into_iter().map(Line::into_checked).collect())
 }

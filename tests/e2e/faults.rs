@@ -25,7 +25,7 @@ struct Fault {
     says: &'static str,
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault {
         what: "stopped container",
         break_: "docker stop torrust-tracker-1",
@@ -132,6 +132,14 @@ const FAULTS: [Fault; 15] = [
         seen: Seen::Full,
         line: "clock",
         says: "s behind this machine's",
+    },
+    Fault {
+        what: "firewall off",
+        break_: "ufw disable",
+        mend: "ufw --force enable",
+        seen: Seen::Full,
+        line: "firewall",
+        says: "ufw is inactive",
     },
     Fault {
         what: "lost route",

@@ -166,6 +166,9 @@ pub struct Network {
     pub route_v4: Option<IpAddr>,
     /// And over IPv6.
     pub route_v6: Option<IpAddr>,
+    /// Whether ufw is active; nothing where it cannot be asked.
+    #[serde(default)]
+    pub firewall: Option<bool>,
     /// The machines that apt fetches from, each with the address that its name leads to.
     pub names: BTreeMap<String, Option<IpAddr>>,
 }

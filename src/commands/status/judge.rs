@@ -154,16 +154,16 @@ pub struct Wanted {
     pub addresses: Vec<IpAddr>,
     /// Whether the host is nobody else's.
     pub made_by_us: bool,
-    /// The command that leads to a shell on the host.
-    pub shell: String,
+    /// Whether `configure` has made a firewall there.
+    pub firewall: bool,
 }
 
 impl Wanted {
-    /// What this environment wants on its host, to which `shell` leads.
+    /// What this environment wants on its host.
     ///
     /// # Errors
     /// A secret has no value, or a template does not fit.
-    pub fn of(env: &Environment, shell: String) -> Result<Self> {
+    pub fn of(env: &Environment) -> Result<Self> {
         let containers = services::all(env)?.into_iter().filter_map(|service| service.container).collect();
         Ok(Self {
             name: env.name.to_string(),
@@ -171,7 +171,7 @@ impl Wanted {
             containers,
             addresses: env.host.iter().flat_map(Host::addresses).filter_map(|one| one.parse().ok()).collect(),
             made_by_us: env.host.as_ref().is_some_and(|host| host.origin == Origin::Created),
-            shell,
+            firewall: env.stage >= Stage::Configured && env.choices.firewall.unwrap_or(true),
         })
     }
 
@@ -187,7 +187,7 @@ impl Wanted {
 
     /// A command for the host.
     fn on_host(&self, command: &str) -> String {
-        format!("{} {command}", self.shell)
+        format!("{} -- {command}", self.typed("ssh"))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(app: &App, args: &super::Args, name: &crate::config::EnvironmentName)
     app.log_for(name)?;
     let env = app.reveal(&env)?;
     let target = app.target(&env)?;
-    let wanted = Wanted::of(&env, target.shown())?;
+    let wanted = Wanted::of(&env)?;
     let question = super::Question {
         deep: !args.services_only,
         interval: Some(f64::from(args.interval)),

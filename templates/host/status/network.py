@@ -49,6 +49,14 @@ def end_names(started):
     return found
 
 
+def firewall():
+    """Whether ufw is active; nothing where it cannot be asked."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        asked = subprocess.run(["ufw", "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        return asked.stdout.startswith("Status: active")
+    return None
+
+
 def network(names):
     routes = {word: source(family, address) for word, (family, address) in OUTSIDE.items()}
-    return {**routes, "names": end_names(names)}
+    return {**routes, "firewall": firewall(), "names": end_names(names)}

@@ -17,7 +17,7 @@ const RECENT: i64 = 3600;
 pub fn judge(docker: &Docker, release: Option<&Release>, wanted: &Wanted) -> Vec<Line> {
     if let Some(error) = &docker.error {
         let line = Line::ok(Topic::Services, "Docker Engine", error);
-        return vec![line.bad("an answer", wanted.on_host("sudo systemctl status docker"))];
+        return vec![line.bad("an answer", wanted.typed("configure"))];
     }
     let version = docker.version.clone().unwrap_or_default();
     let mut lines = vec![Line::ok(Topic::Services, "Docker Engine", version)];
@@ -121,7 +121,7 @@ impl Look<'_> {
             let health = if container.health.is_empty() { "not asked yet" } else { &container.health };
             let up = words::span(self.seconds_since(container.started));
             let _ = write!(seen, ", {health}, up {up}");
-        } else {
+        } else if container.state != "paused" {
             let since = words::span(self.seconds_since(container.finished));
             let _ = write!(seen, " with exit code {} {since} ago", container.exit_code);
         }

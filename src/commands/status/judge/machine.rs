@@ -29,7 +29,9 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
         if told.ok {
             line
         } else {
-            line.bad("an answer without an error", wanted.on_host("sudo journalctl -e"))
+            let mut line = line.bad("an answer without an error", wanted.on_host("sudo journalctl -e"));
+            line.help.push(format!("{} list", wanted.typed("backup")));
+            line
         }
     }));
     lines

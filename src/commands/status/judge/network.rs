@@ -5,9 +5,21 @@ use std::net::IpAddr;
 use super::{Line, Topic, Wanted};
 use crate::commands::status::facts::Network;
 
-/// A line about routes, and one about names.
-pub fn judge(network: &Network, wanted: &Wanted) -> [Line; 2] {
-    [route(network, wanted), names(network, wanted)]
+/// Lines about routes, the firewall and names.
+pub fn judge(network: &Network, wanted: &Wanted) -> Vec<Line> {
+    let mut lines = vec![route(network, wanted)];
+    lines.extend(wanted.firewall.then(|| firewall(network.firewall, wanted)));
+    lines.push(names(network, wanted));
+    lines
+}
+
+fn firewall(active: Option<bool>, wanted: &Wanted) -> Line {
+    let line = |seen: &str| Line::ok(Topic::Host, "firewall", seen);
+    match active {
+        Some(true) => line("ufw is active"),
+        Some(false) => line("ufw is inactive").bad("an active one", wanted.typed("configure")),
+        None => line("there is no ufw that answers").bad("an active one", wanted.typed("configure")),
+    }
 }
 
 fn route(network: &Network, wanted: &Wanted) -> Line {

@@ -22,7 +22,7 @@ fn wanted(stage: Stage) -> Wanted {
         containers: vec![tracker],
         addresses: ["192.0.2.7", "fd00::7"].map(|address| address.parse().unwrap()).into(),
         made_by_us: true,
-        shell: "ssh demo@192.0.2.7".into(),
+        firewall: true,
     }
 }
 
@@ -76,6 +76,7 @@ fn well() -> Facts {
         network: Some(Network {
             route_v4: Some("192.0.2.7".parse().unwrap()),
             route_v6: Some("fd00::7".parse().unwrap()),
+            firewall: Some(true),
             names: [("deb.debian.org".into(), Some("192.0.2.80".parse().unwrap()))].into(),
         }),
         storage: Some(Storage { disks: vec![disk()], folders: vec![] }),
@@ -212,6 +213,9 @@ fn faults_of_the_network() {
     });
     assert_fault(Warning, dns, "seen: deb.debian.org not found", |facts| {
         network(facts, |network| network.names.values_mut().for_each(|address| *address = None));
+    });
+    assert_fault(Bad, "firewall", "ufw is inactive", |facts| {
+        network(facts, |network| network.firewall = Some(false));
     });
     let line = fault(|facts| network(facts, |network| network.names.clear()));
     assert_eq!((line.level, line.name.as_str()), (Level::Skipped, dns));

@@ -140,8 +140,9 @@ fn services(frame: &mut Frame, view: &View, area: Rect) {
         Line::styled(format!("{mark} {}", row(container, area.width)), style)
     });
     let lines: Vec<Line> = lines.collect();
+    let none = if view.facts.are_told() { "  no containers" } else { "  not looked at yet" };
     let empty = lines.is_empty();
-    frame.render_widget(if empty { Paragraph::new("  no containers") } else { Paragraph::new(lines) }, area);
+    frame.render_widget(if empty { Paragraph::new(none) } else { Paragraph::new(lines) }, area);
 }
 
 fn row(container: &Container, width: u16) -> String {

@@ -69,7 +69,7 @@ fn view() -> View {
         stage: Stage::Running,
         containers: vec![of("tracker"), of("prometheus")],
         made_by_us: true,
-        shell: "ssh demo".into(),
+        firewall: true,
     };
     View::new("demo at 192.0.2.7".into(), wanted, false, 2.0)
 }
