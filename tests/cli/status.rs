@@ -199,7 +199,7 @@ fn what_lies_beside_the_sources_of_apt_is_not_asked_for() {
     let parts = apt.path().join("sources.list.d");
     std::fs::create_dir(&parts).unwrap();
     for (name, text) in [
-        ("debian.sources", "Types: deb\nURIs: https://deb.debian.org/debian\n"),
+        ("debian.sources", "Types: deb\nURIs: https://archive.example.org/debian\n"),
         ("own.list", "# deb http://off.invalid/ x\ndeb [trusted=yes] http://user:word@own.invalid:8080/ x\n"),
         ("own.list.save", "deb http://gone.invalid/ x\n"),
     ] {
@@ -212,5 +212,5 @@ fn what_lies_beside_the_sources_of_apt_is_not_asked_for() {
     );
     let script = script.replace("/etc/apt", &apt.path().display().to_string());
     let ran = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "deb.debian.org own.invalid\n");
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "archive.example.org own.invalid\n");
 }

@@ -77,7 +77,7 @@ fn well() -> Facts {
             route_v4: Some("192.0.2.7".parse().unwrap()),
             route_v6: Some("fd00::7".parse().unwrap()),
             firewall: Some(true),
-            names: [("deb.debian.org".into(), Some("192.0.2.80".parse().unwrap()))].into(),
+            names: [("archive.example.org".into(), Some("192.0.2.80".parse().unwrap()))].into(),
         }),
         storage: Some(Storage { disks: vec![disk()], folders: vec![] }),
         security: Some(Security { packages: Some(vec![]), fetched: crate::commands::status::facts::now() }),
@@ -211,7 +211,7 @@ fn faults_of_the_network() {
     assert_fault(Bad, route, "expected one over IPv4, seen: none", |facts| {
         network(facts, |network| (network.route_v4, network.route_v6) = (None, None));
     });
-    assert_fault(Warning, dns, "seen: deb.debian.org not found", |facts| {
+    assert_fault(Warning, dns, "seen: archive.example.org not found", |facts| {
         network(facts, |network| network.names.values_mut().for_each(|address| *address = None));
     });
     assert_fault(Bad, "firewall", "ufw is inactive", |facts| {
