@@ -63,6 +63,12 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// An answer that was not waited for.
+    #[must_use]
+    pub fn at_once(name: impl Into<String>, answer: Answer) -> Self {
+        Self { name: name.into(), answer, seconds: 0.0 }
+    }
+
     /// What failed, when it failed.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
@@ -149,7 +155,7 @@ impl Asked {
 /// What a check is until it has its answer.
 fn broken_off(name: &str) -> Checked {
     let answer = Answer::Failed(Fault::new("an answer", "the check itself broke off"));
-    Checked { name: name.to_owned(), answer, seconds: 0.0 }
+    Checked::at_once(name, answer)
 }
 
 fn ask(check: &Check, timeout: Duration) -> Checked {

@@ -104,7 +104,7 @@ impl Line {
             Level::Warning => Answer::Warning { seen: self.told() },
             Level::Bad => Answer::Failed(Fault::new(self.expected.unwrap_or_default(), self.seen)),
         };
-        Checked { name, answer, seconds: 0.0 }
+        Checked::at_once(name, answer)
     }
 
     /// Both halves in one: what was expected, where that is not what was seen.

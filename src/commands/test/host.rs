@@ -60,7 +60,7 @@ fn fact(line: &str) -> Option<Checked> {
         "ok" => Answer::Passed { seen: seen.to_owned() },
         _ => Answer::Failed(Fault::new("an answer without an error", seen)),
     };
-    Some(Checked { name: name.to_owned(), answer, seconds: 0.0 })
+    Some(Checked::at_once(name, answer))
 }
 
 /// Whether the proxy's own authority signs: then the endpoints can be judged only with its certificate, which the host has.

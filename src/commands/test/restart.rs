@@ -23,7 +23,7 @@ const BEFORE: Duration = Duration::from_mins(15);
 
 /// The check when nothing was restarted.
 pub fn skipped(why: &str) -> Checked {
-    Checked { name: NAME.into(), answer: Answer::Skipped { reason: why.into() }, seconds: 0.0 }
+    Checked::at_once(NAME, Answer::Skipped { reason: why.into() })
 }
 
 /// Writes an entry of the whitelist through the API, restarts the stack, looks for the entry, and removes it.

@@ -15,11 +15,12 @@ pub fn judge(network: &Network, wanted: &Wanted) -> Vec<Line> {
 
 fn firewall(active: Option<bool>, wanted: &Wanted) -> Line {
     let line = |seen: &str| Line::ok(Topic::Host, "firewall", seen);
-    match active {
-        Some(true) => line("ufw is active"),
-        Some(false) => line("ufw is inactive").bad("an active one", wanted.typed("configure")),
-        None => line("there is no ufw that answers").bad("an active one", wanted.typed("configure")),
-    }
+    let seen = match active {
+        Some(true) => return line("ufw is active"),
+        Some(false) => "ufw is inactive",
+        None => "there is no ufw that answers",
+    };
+    line(seen).bad("an active one", wanted.typed("configure"))
 }
 
 fn route(network: &Network, wanted: &Wanted) -> Line {
