@@ -31,8 +31,8 @@ believe() {
   done <<'END'
 environment [a-z][a-z0-9]*(-[a-z0-9]+)*
 id [0-9]{8}T[0-9]{6}Z-[0-9]+
-driver sqlite3|mysql
-path storage/mysql/dump\.sql|storage/tracker/lib/database/[^/]+
+driver sqlite3|mysql|postgresql
+path storage/(mysql|postgresql)/dump\.sql|storage/tracker/lib/database/[^/]+
 bytes 0|[1-9][0-9]{0,14}
 END
 }
@@ -48,8 +48,8 @@ rows_in_archive() { is rows | sed 's/^/rows /'; }
 room() {
   local needed free
   needed=$(($(is bytes) / 1024 + $1))
-  # Beside its tables, a server has its own, its logs, and their like.
-  [ "$driver" != mysql ] || needed=$((needed + $(is bytes) / 1024 + 300 * 1024))
+  # Besides its tables, a server has its own, its logs, and their like.
+  [ -z "$server" ] || needed=$((needed + $(is bytes) / 1024 + 300 * 1024))
   free=$(df -k --output=avail "$folder" "$root/storage" | tail -n +2 | sort -n | head -n 1)
   [ "$free" -gt "$needed" ] || refuse full "the disk is too full: $2 needs $(mib $needed) MiB, and $(mib "$free") MiB are free"
 }
@@ -58,13 +58,13 @@ room() {
 build() {
   echo "doing building the database from the archive"
   rm -rf "$1"
-  "build_$driver" "$1"
+  if [ -z "$server" ]; then build_file "$1"; else build_server "$1"; fi
   rows=$(rows_at "$1")
   [ "$rows" = "$(rows_in_archive)" ] ||
     fail "the archive does not hold what it says: $(diff <(rows_in_archive) <(echo "$rows") | sed -n 's/^< /says /p; s/^> /has /p' | tr '\n' ' ')"
 }
 
-build_sqlite3() {
+build_file() {
   install -d -o "$owner" -g "$owner" -m 750 "$(dirname "$1")"
   tar -xzO --occurrence=1 -f "$archive" "$(is path)" >"$1"
   chown "$owner:$owner" "$1"
@@ -72,21 +72,26 @@ build_sqlite3() {
 }
 
 # A server of its own, which nobody but us reaches, fills a data folder of its own.
-build_mysql() {
+build_server() {
   install -d -o "$owner" -g "$owner" -m 750 "$1"
   start_scratch "$1"
-  tar -xzO --occurrence=1 -f "$archive" "$(is path)" | docker exec -i "$scratch" mysql "$client"
-  count_mysql docker exec "$scratch" >"$1.rows"
+  tar -xzO --occurrence=1 -f "$archive" "$(is path)" | "load_$server" docker exec -i "$scratch"
+  "count_$server" docker exec "$scratch" >"$1.rows"
   # Its end must be a clean one: what is left of its log then is of no use to anybody.
   docker stop -t 120 "$scratch" >/dev/null
   stop_scratch
 }
 
+load_mysql() { "$@" mysql "$client"; }
+load_postgresql() { "$@" "${psql[@]}" --single-transaction --output=/dev/null; }
+
 rows_at() {
-  case $driver in
-    sqlite3) python3 "$here/rows.py" --check "$1" ;;
-    mysql) cat "$1.rows"; rm "$1.rows" ;;
-  esac
+  if [ -z "$server" ]; then
+    python3 "$here/rows.py" --check "$1"
+  else
+    cat "$1.rows"
+    rm "$1.rows"
+  fi
 }
 
 # Each caller has one of its own: a drill goes on beside a restore.
@@ -94,13 +99,14 @@ scratch=torrust-scratch-$(basename "$0" .sh)
 stop_scratch() { docker rm --force --volumes "$scratch" >/dev/null 2>&1 || :; }
 
 start_scratch() {
-  local image settings=/etc/torrust/mysql tries=0
-  image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"]["mysql"]["image"])')
+  local image inside settings=/etc/torrust/$server tries=0
+  case $server in mysql) inside=/var/lib/mysql ;; postgresql) inside=/var/lib/postgresql/data ;; esac
+  image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["image"])' "$server")
   stop_scratch
   docker run --detach --name "$scratch" --network none --user "$owner:$owner" --cap-drop ALL --read-only --tmpfs /tmp \
-    --memory 768m --volume "$1:/var/lib/mysql" --volume "$root/storage/mysql/etc:$settings:ro" "$image" \
+    --memory 768m --volume "$1:$inside" --volume "$root/storage/$server/etc:$settings:ro" "$image" \
     sh "$settings/start.sh" >/dev/null
-  until docker exec "$scratch" mysql "$client" --execute 'SELECT 1' >/dev/null 2>&1; do
+  until "ask_$server" docker exec "$scratch" >/dev/null 2>&1; do
     tries=$((tries + 1))
     [ "$(docker inspect --format '{{.State.Running}}' "$scratch")" = true ] && [ $tries -lt 480 ] ||
       fail "the scratch server does not start: $(docker logs --tail 3 "$scratch" 2>&1 | tr '\n' ' ')"

@@ -2,7 +2,8 @@
 # Makes a backup of the database and the configuration, as root.   usage: backup.sh create [held | last]
 #
 # storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
-# each file has its path below /opt/torrust; the database is its copy at one moment, or MySQL's dump storage/mysql/dump.sql;
+# each file has its path below /opt/torrust; the database is its copy at one moment, or the server's dump
+# storage/mysql/dump.sql or storage/postgresql/dump.sql;
 # `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
 # that did not get there said is in `unfinished`. held: the caller has the locks, and no older one goes. last: the tracker is
 # stopped first, so that nothing comes after it, and started again where the backup fails, or nobody hears of it. It says:
@@ -71,7 +72,7 @@ stop_tracker() {
   doing "stopping the tracker"
   [ -z "$(compose ps --quiet --status running tracker)" ] || stopped=yes
   compose stop tracker
-  [ "$driver" != mysql ] || compose up --detach --wait mysql
+  [ -z "$server" ] || compose up --detach --wait "$server"
 }
 
 copy_configuration() (
@@ -85,27 +86,32 @@ copy_configuration() (
 # After a power cut the timer makes up for what was missed while the server still starts.
 wait_for_server() {
   local tries=0
-  until compose exec -T mysql mysql "$client" --execute 'SELECT 1' >/dev/null 2>&1; do
+  until "ask_$server" compose exec -T "$server" >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 120 ] || fail "MySQL does not answer: $(compose exec -T mysql mysql "$client" --execute 'SELECT 1' 2>&1 | tail -n 1)"
+    [ $tries -lt 120 ] || fail "$server does not answer: $("ask_$server" compose exec -T "$server" 2>&1 | tail -n 1)"
     sleep 1
   done
 }
 
 copy_database() {
   mkdir -p "$(dirname "$work/$data")"
+  [ -z "$server" ] || wait_for_server
   case $driver in
     sqlite3)
       python3 "$here/copy-sqlite.py" "$root/$data" "$work/$data"
       chown --reference="$root/$data" "$work/$data"
       chmod --reference="$root/$data" "$work/$data"
       ;;
-    # One transaction sees one moment, and holds nobody up. What the tracker's user may not see is not asked for.
+    # One transaction sees one moment, and blocks no one. What the tracker's user may not see is not asked for.
     mysql)
-      wait_for_server
       compose exec -T mysql mysqldump "$client" --single-transaction --quick --no-tablespaces \
         --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
       tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
+      ;;
+    postgresql)
+      compose exec -T postgresql "${pg_client[@]}" pg_dump --no-password --no-owner --no-privileges --encoding=UTF8 \
+        >"$work/storage/postgresql/dump.sql"
+      tail -n 5 "$work/storage/postgresql/dump.sql" | grep -q '^-- PostgreSQL database dump complete' || fail "the dump has no end"
       ;;
   esac
 }
@@ -113,7 +119,7 @@ copy_database() {
 # For who wants it back: what it is of, how much room it takes, and what must be in it then.
 describe() { # describe ID RELEASE
   local path=$work/$data
-  [ "$driver" = sqlite3 ] || path=$work/storage/mysql/dump.sql
+  [ -z "$server" ] || path=$work/storage/$server/dump.sql
   printf '%s\n' "format=1" "environment=$environment" "id=$1" "release=$2" "driver=$driver" "path=${path#"$work/"}" \
     "bytes=$(stat -c %s "$path")" >"$work/about"
   python3 "$here/rows.py" "$path" | sed 's/^rows /rows=/' >>"$work/about"

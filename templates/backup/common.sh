@@ -31,13 +31,34 @@ mib() { echo $((($1 + 1023) / 1024)); }
 
 # The server is asked as the tracker's user is.
 client="--defaults-file=/etc/torrust/mysql/client.cnf"
+pg_client=(sh /etc/torrust/postgresql/client.sh)
+psql=("${pg_client[@]}" psql --no-psqlrc --no-password --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1)
 
-# "rows TABLE COUNT" of each table of the server that the command before `mysql` reaches: count_mysql docker exec NAME
+# The service that the database is in. SQLite has none.
+server=''
+[ "$driver" = sqlite3 ] || server=$driver
+
+# Each of these runs a client behind the command that reaches the server's container, such as: count_mysql docker exec NAME
+
+ask_mysql() { "$@" mysql "$client" --execute 'SELECT 1' </dev/null; }
+ask_postgresql() { "$@" "${psql[@]}" --command='SELECT 1' </dev/null; }
+
+# "rows TABLE COUNT" of each table, sorted by bytes as rows.py does.
 count_mysql() {
   local table
-  "$@" mysql "$client" --skip-column-names --execute 'SHOW TABLES' </dev/null | sort | while read -r table; do
+  "$@" mysql "$client" --skip-column-names --execute 'SHOW TABLES' </dev/null | LC_ALL=C sort | while read -r table; do
     "$@" mysql "$client" --skip-column-names --execute "SELECT CONCAT('rows ', '$table', ' ', COUNT(*)) FROM \`$table\`" </dev/null
   done
+}
+
+count_postgresql() {
+  local table count
+  "$@" "${psql[@]}" --command="SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind = 'r' AND relpersistence <> 't' AND nspname NOT IN ('pg_catalog', 'information_schema')" </dev/null |
+    while read -r table; do
+      count=$("$@" "${psql[@]}" --command="SELECT count(*) FROM $table" </dev/null)
+      echo "rows ${table#public.} $count"
+    done | LC_ALL=C sort
 }
 
 [ -e "$root/releases/current" ] || refuse none "nothing is released on this host"

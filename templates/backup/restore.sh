@@ -41,7 +41,7 @@ old=$root/$data.before-restore
 # A database with its logs. One of those beside another database would be played into it.
 logs=(-journal -wal -shm)
 users=(tracker)
-[ "$driver" != mysql ] || users=(tracker mysql)
+[ -z "$server" ] || users=(tracker "$server")
 
 # Is there whole after a power cut, or not at all: what becomes of the database depends on it.
 note() { # note NAME TEXT
@@ -273,7 +273,7 @@ change() {
   if [ -e "$root/$data" ] && [ -z "$unsaved" ]; then
     echo "doing making a backup of the present database"
     step saving
-    [ "$driver" != mysql ] || compose up --detach --wait mysql
+    [ -z "$server" ] || compose up --detach --wait "$server"
     made=$(bash "$here/backup.sh" create held | sed -n 's/^made \([^ ]*\) .*/\1/p')
     echo "safety $made"
     step stopped

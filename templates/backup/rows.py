@@ -1,7 +1,7 @@
-"""Counts the rows of each table: "rows TABLE COUNT", by name.   usage: rows.py [--check] DATABASE | .../mysql/dump.sql
+"""Counts the rows of each table: "rows TABLE COUNT", by name.   usage: rows.py [--check] DATABASE | .../SERVER/dump.sql
 
---check reads all of an SQLite database first, and fails where it is damaged. Of a dump by mysqldump the rows are counted that
-it would insert.
+--check reads all of an SQLite database first, and fails where it is damaged. In a dump of mysqldump or pg_dump it counts the
+rows that the dump would insert.
 """
 import pathlib
 import re
@@ -14,7 +14,11 @@ MADE = re.compile(rb"CREATE TABLE `(.+)` \($")
 FILLED = re.compile(rb"INSERT INTO `(.+?)` VALUES ")
 
 
-def of_dump(path):
+# A schema and a table, each in quotes where it is no plain word. Each line after it is a row, up to the line "\.".
+COPIED = re.compile(rb'COPY ((?:"(?:[^"]|"")+"|[^". ]+)\.(?:"(?:[^"]|"")+"|[^". ]+)) .*FROM stdin;$')
+
+
+def of_mysql_dump(path):
     rows = {}
     with open(path, "rb") as dump:
         for line in dump:
@@ -22,6 +26,22 @@ def of_dump(path):
                 rows.setdefault(made[1].decode(), 0)
             elif filled := FILLED.match(line):
                 rows[filled[1].decode()] += TEXT.sub(b"", line).count(b"),(") + 1
+    return rows
+
+
+def of_postgresql_dump(path):
+    rows, table = {}, None
+    with open(path, "rb") as dump:
+        for line in dump:
+            line = line.rstrip(b"\n")
+            if table is None:
+                if copied := COPIED.match(line):
+                    table = copied[1].decode().removeprefix("public.")
+                    rows[table] = 0
+            elif line == b"\\.":
+                table = None
+            else:
+                rows[table] += 1
     return rows
 
 
@@ -41,7 +61,12 @@ def of_database(path, check):
 
 path = sys.argv[-1]
 try:
-    counted = of_dump(path) if path.endswith("/mysql/dump.sql") else of_database(path, "--check" in sys.argv)
+    if path.endswith("/mysql/dump.sql"):
+        counted = of_mysql_dump(path)
+    elif path.endswith("/postgresql/dump.sql"):
+        counted = of_postgresql_dump(path)
+    else:
+        counted = of_database(path, "--check" in sys.argv)
 except sqlite3.Error as error:
     sys.exit(f"{path}: {error}")
 for name, count in sorted(counted.items()):

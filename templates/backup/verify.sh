@@ -17,7 +17,8 @@ room 0 "the drill"
 rows_in_archive | sed 's/^rows/archive/'
 build "$folder/.scratch/database"
 while read -r _ row; do echo "restored $row"; done <<<"$rows"
-case $driver in
-  sqlite3) [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data" ;;
-  mysql) [ -z "$(compose ps --quiet --status running mysql)" ] || count_mysql compose exec -T mysql ;;
-esac | sed 's/^rows/live/'
+if [ -z "$server" ]; then
+  [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data"
+else
+  [ -z "$(compose ps --quiet --status running "$server")" ] || "count_$server" compose exec -T "$server"
+fi | sed 's/^rows/live/'

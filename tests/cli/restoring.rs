@@ -13,6 +13,7 @@ const ID: &str = "20260131T030000Z-1";
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/backup");
 const SQLITE: (&str, &str) = ("sqlite3", "storage/tracker/lib/database/tracker.db");
 const MYSQL: (&str, &str) = ("mysql", "storage/mysql/data");
+const POSTGRESQL: (&str, &str) = ("postgresql", "storage/postgresql/data");
 
 /// The power goes at the call whose number is in `cut`; a removal is half done then.
 const COUNTED: &str = r#"#!/bin/sh
@@ -178,7 +179,7 @@ fn cut_everywhere(kind: (&str, &str), verdict: Option<&str>, ill: bool) -> Strin
 
 #[test]
 fn what_is_undone_is_never_taken_for_a_success() {
-    for kind in [SQLITE, MYSQL] {
+    for kind in [SQLITE, MYSQL, POSTGRESQL] {
         let told = cut_everywhere(kind, Some("undo the checks fail"), false);
         assert!(!told.contains("kept"), "{told}");
         // Until it is said that it is undone, a stack that has recovered keeps the new one.
@@ -189,7 +190,7 @@ fn what_is_undone_is_never_taken_for_a_success() {
 
 #[test]
 fn what_is_kept_is_never_undone_with_half_of_the_old_database() {
-    for kind in [SQLITE, MYSQL] {
+    for kind in [SQLITE, MYSQL, POSTGRESQL] {
         let told = cut_everywhere(kind, None, false);
         assert!(!told.contains("undone"), "{told}");
     }
@@ -260,6 +261,26 @@ fn rows_are_counted_whatever_the_database_is_called() {
         let rows = Command::new("python3").args([&format!("{TOOLS}/rows.py"), "--check"]).arg(&path).output();
         assert_eq!(String::from_utf8(rows.unwrap().stdout).unwrap(), "rows keys 0\n", "{name}");
     }
+}
+
+#[test]
+fn rows_of_a_postgresql_dump_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postgresql/dump.sql");
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let dump = concat!(
+        "\\restrict x\nCREATE TABLE public.keys (\n    key text\n);\n\n",
+        "COPY public.torrents (id, info_hash) FROM stdin;\n1\ta'\\\\.\n2\tCOPY public.keys (key) FROM stdin;\n\\.\n\n",
+        "COPY public.keys (key) FROM stdin;\n\\.\n\nCOPY other.\"a (\"\"b. c\" (x) FROM stdin;\n--\n\\.\n\n",
+        "COPY public._sqlx_migrations (version) FROM stdin;\n\n\\.\n",
+        "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict x\n"
+    );
+    fs::write(&path, dump).unwrap();
+    let rows = Command::new("python3").arg(format!("{TOOLS}/rows.py")).arg(&path).output().unwrap();
+    assert_eq!(
+        String::from_utf8(rows.stdout).unwrap(),
+        "rows _sqlx_migrations 1\nrows keys 0\nrows other.\"a (\"\"b. c\" 1\nrows torrents 2\n"
+    );
 }
 
 #[test]
