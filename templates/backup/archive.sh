@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What can be done with a backup's archive; sourced by restore.sh and verify.sh, after common.sh.
+# What can be done with a backup's archive; sourced by restore.sh and verify.sh, after common.sh and tables.sh.
 
 # Says of an archive what must hold before anything is touched: whole, of ours, of this environment, of this driver.
 # examine ID [foreign]: sets $archive and $about
@@ -54,14 +54,40 @@ room() {
   [ "$free" -gt "$needed" ] || refuse full "the disk is too full: $2 needs $(mib $needed) MiB, and $(mib "$free") MiB are free"
 }
 
-# build PATH: makes a database from the archive; sets $rows, which must be the archive's.
+# build PATH UID: makes a database from the archive; sets $rows, which must be the archive's. Then it gets the table that the
+# tracker in place needs. UID: who may change a file at PATH.
 build() {
   echo "doing building the database from the archive"
   rm -rf "$1"
+  added=''
   if [ -z "$server" ]; then build_file "$1"; else build_server "$1"; fi
   rows=$(rows_at "$1")
   [ "$rows" = "$(rows_in_archive)" ] ||
     fail "the archive does not hold what it says: $(diff <(rows_in_archive) <(echo "$rows") | sed -n 's/^< /says /p; s/^> /has /p' | tr '\n' ' ')"
+  [ "$driver" != sqlite3 ] || complete sqlite3 "$@"
+  [ -z "$added" ] || echo "added $added"
+}
+
+# complete DRIVER WHERE...: adds the table of newer trackers to a database of release 3.0.0, where one of them is to use it.
+complete() {
+  local found
+  needs_fourth || return 0
+  found=$("tables_$1" "${@:2}")
+  [ "$(judge <<<"$found")" = three ] || return 0
+  "add_$1" "${@:2}" >/dev/null
+  added=$fourth
+}
+
+# Whether the tracker in place is a newer one: its configuration says so, or the database that it works with.
+needs_fourth() {
+  local found
+  ! grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null || return 0
+  case $driver in
+    sqlite3) found=$(tables_sqlite3 "$root/$data" "$owner" 2>/dev/null) || return 1 ;;
+    mysql) found=$(tables_mysql compose exec -T mysql 2>/dev/null) || return 1 ;;
+    *) return 1 ;;
+  esac
+  grep -qx "table $fourth" <<<"$found"
 }
 
 build_file() {
@@ -77,6 +103,7 @@ build_server() {
   start_scratch "$1"
   tar -xzO --occurrence=1 -f "$archive" "$(is path)" | "load_$server" docker exec -i "$scratch"
   "count_$server" docker exec "$scratch" >"$1.rows"
+  [ "$driver" != mysql ] || complete mysql docker exec "$scratch"
   # Its end must be a clean one: what is left of its log then is of no use to anybody.
   docker stop -t 120 "$scratch" >/dev/null
   stop_scratch

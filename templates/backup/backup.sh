@@ -3,10 +3,10 @@
 #
 # storage/backup/20260131T030000Z-12.tar.gz: when it was made (UTC), and of which release; beside it its checksum. In it
 # each file has its path below /opt/torrust; the database is its copy at one moment, or the server's dump
-# storage/mysql/dump.sql or storage/postgresql/dump.sql;
-# `about`, the first one, says what all is of. Backups older than the settings say go once a new one is whole. What a run
-# that did not get there said is in `unfinished`. held: the caller has the locks, and no older one goes. last: the tracker is
-# stopped first, so that nothing comes after it, and started again where the backup fails, or nobody hears of it. It says:
+# storage/mysql/dump.sql or storage/postgresql/dump.sql; `about`, the first one, says what all is of. Backups older than the
+# settings say go once a new one is whole, unless a file NAME.keep is next to them. What a run that did not get there said is in
+# `unfinished`. held: the caller has the locks, and no older one goes. last: the tracker is stopped first, so that nothing comes
+# after it, and started again where the backup fails, or nobody hears of it. It says:
 #   doing TEXT
 #   made ID bytes BYTES seconds SECONDS
 #   removed NAME, older than DAYS days
@@ -83,16 +83,6 @@ copy_configuration() (
   echo "$release"
 )
 
-# After a power cut the timer makes up for what was missed while the server still starts.
-wait_for_server() {
-  local tries=0
-  until "ask_$server" compose exec -T "$server" >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 120 ] || fail "$server does not answer: $("ask_$server" compose exec -T "$server" 2>&1 | tail -n 1)"
-    sleep 1
-  done
-}
-
 copy_database() {
   mkdir -p "$(dirname "$work/$data")"
   [ -z "$server" ] || wait_for_server
@@ -105,7 +95,7 @@ copy_database() {
     # One transaction sees one moment, and blocks no one. What the tracker's user may not see is not asked for.
     mysql)
       compose exec -T mysql mysqldump "$client" --single-transaction --quick --no-tablespaces \
-        --set-gtid-purged=OFF --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
+        --set-gtid-purged=OFF --hex-blob --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
       tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
       ;;
     postgresql)
@@ -142,7 +132,7 @@ remove_older() {
   [ -n "$retention_days" ] || return 0
   limit=$(date -u -d "-$retention_days days" +%Y%m%dT%H%M%SZ)
   for path in "$folder"/[0-9]*T[0-9]*Z-*.tar.gz; do
-    [[ ${path##*/} < $limit ]] || continue
+    [[ ${path##*/} < $limit ]] && [ ! -e "$path.keep" ] || continue
     rm -f "$path" "$path.sha256"
     echo "removed ${path##*/}, older than $retention_days days" 2>/dev/null || :
   done

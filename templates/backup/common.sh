@@ -61,6 +61,16 @@ count_postgresql() {
     done | LC_ALL=C sort
 }
 
+# After a power cut the timer makes up for what was missed while the server still starts.
+wait_for_server() {
+  local tries=0
+  until "ask_$server" compose exec -T "$server" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 120 ] || fail "$server does not answer: $("ask_$server" compose exec -T "$server" 2>&1 | tail -n 1)"
+    sleep 1
+  done
+}
+
 [ -e "$root/releases/current" ] || refuse none "nothing is released on this host"
 # A host that was given up has no name any more, and still its data.
 host_of=$(cat "$root/environment" 2>/dev/null || echo "$environment")

@@ -16,6 +16,7 @@
 #   received ID               receive
 #   safety ID                 the backup of the present database
 #   rows TABLE COUNT          what was restored
+#   added TABLE               the tracker in place needs it, and the archive has it not
 #   down MILLISECONDS         for how long the tracker was stopped
 #   started                   its word is awaited on standard input for half a minute: "keep", or "undo WHY"
 #   ended ID kept|undone|failed|unsaved [WHY]    undone: the old database is back; failed: it never went away; unsaved: as it
@@ -30,6 +31,8 @@
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=tables.sh
+. "$here/tables.sh"
 # shellcheck source-path=SCRIPTDIR source=archive.sh
 . "$here/archive.sh"
 unit=torrust-tracker-restore
@@ -323,7 +326,7 @@ work() { # work ID [unsaved]
   # It would be taken for the one that this restore puts aside.
   [ ! -e "$old" ] || fail "an older database lies at $old: look at it, and move it away"
   examine "$1" foreign
-  build "$new"
+  build "$new" "$owner"
   echo "$rows"
   change "${2:-}"
   verdict

@@ -2,10 +2,12 @@
 # A restore drill, as root: builds the database in a scratch place, counts, and removes it again.   usage: verify.sh ID
 #
 # It says "archive TABLE COUNT", what the archive says of itself; "restored TABLE COUNT"; and "live TABLE COUNT", what the
-# tracker's database has now, where it can be asked.
+# tracker's database has now, where it can be asked. "added TABLE": the tracker in place needs it, and the archive has it not.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
+# shellcheck source-path=SCRIPTDIR source=tables.sh
+. "$here/tables.sh"
 # shellcheck source-path=SCRIPTDIR source=archive.sh
 . "$here/archive.sh"
 exec 7>"$folder/.scratch.lock"
@@ -15,7 +17,8 @@ trap 'stop_scratch; rm -rf "$folder/.scratch"' EXIT
 examine "$1" foreign
 room 0 "the drill"
 rows_in_archive | sed 's/^rows/archive/'
-build "$folder/.scratch/database"
+# Root alone gets to the scratch place.
+build "$folder/.scratch/database" 0
 while read -r _ row; do echo "restored $row"; done <<<"$rows"
 if [ -z "$server" ]; then
   [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data"

@@ -31,6 +31,7 @@ mod suites;
 mod tofu;
 mod tools;
 mod update;
+mod upgrading;
 mod usage;
 mod validate;
 mod world;

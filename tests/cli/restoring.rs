@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const ID: &str = "20260131T030000Z-1";
+pub const ID: &str = "20260131T030000Z-1";
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/backup");
-const SQLITE: (&str, &str) = ("sqlite3", "storage/tracker/lib/database/tracker.db");
-const MYSQL: (&str, &str) = ("mysql", "storage/mysql/data");
+pub const SQLITE: (&str, &str) = ("sqlite3", "storage/tracker/lib/database/tracker.db");
+pub const MYSQL: (&str, &str) = ("mysql", "storage/mysql/data");
 const POSTGRESQL: (&str, &str) = ("postgresql", "storage/postgresql/data");
 
 /// The power goes at the call whose number is in `cut`; a removal is half done then.
@@ -34,13 +34,14 @@ case $* in *RestartCount*) echo 0 ;; inspect*) echo running healthy ;; *' ps '*)
 "#;
 
 /// A host with a database, the scripts, and what they call.
-struct Bench {
-    folder: TempDir,
-    data: PathBuf,
+pub struct Bench {
+    pub folder: TempDir,
+    /// Where the database is.
+    pub data: PathBuf,
 }
 
 impl Bench {
-    fn new((driver, data): (&str, &str)) -> Self {
+    pub fn new((driver, data): (&str, &str)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bench = Self { data: folder.path().join("root").join(data), folder };
         fs::create_dir_all(bench.path("tools")).unwrap();
@@ -48,7 +49,8 @@ impl Bench {
             let text = fs::read_to_string(entry.path()).unwrap();
             let root = bench.path("root").display().to_string();
             let text = text.replace("root=/opt/torrust", &format!("root={root}"));
-            let text = text.replace("mktemp -p /run", "mktemp");
+            let text =
+                text.replace("mktemp -p /run", &format!("mktemp -p {}", bench.folder.path().display()));
             fs::write(bench.path("tools").join(entry.file_name()), text).unwrap();
         }
         bench.write(
@@ -64,22 +66,22 @@ impl Bench {
         bench
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
     }
 
-    fn program(&self, name: &str, text: &str) {
+    pub fn program(&self, name: &str, text: &str) {
         let path = format!("bin/{name}");
         self.write(&path, text);
         fs::set_permissions(self.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn state(&self, name: &str, text: &str) {
+    pub fn state(&self, name: &str, text: &str) {
         self.write(&format!("root/storage/backup/.restore/{name}"), text);
     }
 
@@ -122,7 +124,7 @@ impl Bench {
     }
 
     /// Calls a script; the power goes at this counted call. Nothing for its end where it went.
-    fn call(&self, args: &[&str], cut: usize, input: Stdio) -> (Option<bool>, String) {
+    pub fn call(&self, args: &[&str], cut: usize, input: Stdio) -> (Option<bool>, String) {
         self.write("cut", &cut.to_string());
         let ran = self.command(args).stdin(input).output().unwrap();
         let said = String::from_utf8(ran.stdout).unwrap() + &String::from_utf8_lossy(&ran.stderr);
@@ -130,7 +132,7 @@ impl Bench {
     }
 
     /// A script's call, not begun yet.
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         self.write("count", "0");
         let mut bash = Command::new("bash");
         bash.arg(self.path("tools").join(args[0])).args(&args[1..]).process_group(0);
