@@ -26,6 +26,7 @@ ci: ## Format, lints, scripts, playbook, OpenTofu files, licences, and the tests
 	shellcheck --external-sources $(SCRIPTS)
 	shellcheck --shell=sh $(FAKES)
 	python3 -c 'import sys; [compile(open(f).read(), f, "exec") for f in sys.argv[1:]]' $(PYTHON)
+	cd lab/tracker-schema-3 && python3 -B -m unittest discover --quiet --top-level-directory . --start-directory tests
 	cd templates/ansible && ansible-lint --offline --nocolor configure.yml deploy.yml
 	cd lab/providers && test -z "$$(gofmt -l .)" && go vet ./...
 	lab/tofu-check.sh

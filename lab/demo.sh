@@ -1,14 +1,20 @@
 #!/bin/sh
-# The demo: the real tracker on a host that the program makes, in ./demo.   usage: lab/demo.sh up|down
+# The demo: the real tracker on a host that the program makes, in ./demo.   usage: [DEMO_TRACKER=TRACKER] lab/demo.sh up|down
 #   up    installs what is missing, builds the program, deploys, and asks the tracker as its clients do; again at any time
 #   down  removes the host and the folder
+# TRACKER is 3.0.0, the newest release, or schema-3, what comes after it: `torrust/tracker:develop`, or the lab's stand-in. A
+# demo that is there is changed to it; without the variable it stays as it is, and a new one gets 3.0.0.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 cd "$LAB_DIR/.."
 demo=$PWD/demo
 program=${CARGO_TARGET_DIR:-target}/release/torrust-tracker-deployer
-registry_image=torrust/tracker:develop
-lab_image=lab/tracker:3.0.0
+schema_3_image=lab/tracker:schema-3
+case ${DEMO_TRACKER:-3.0.0} in
+  3.0.0) registry_image=torrust/tracker:3.0.0 lab_image=lab/tracker:3.0.0 ;;
+  schema-3) registry_image=torrust/tracker:develop lab_image=$schema_3_image ;;
+  *) usage ;;
+esac
 
 # step TITLE COMMAND...: says what begins, and how long it took.
 step() {
@@ -28,7 +34,7 @@ prepare() {
 
 # A configuration that is there has been decided on before.
 configure() {
-  if [ -e "$demo/demo.json" ]; then say "as in demo/demo.json"
+  if [ -e "$demo/demo.json" ]; then change
   elif "$LAB_DIR/registry.sh" "$registry_image"; then
     say "the demo uses the registries' images"
     write_configuration debian:trixie registry "$registry_image"
@@ -40,6 +46,17 @@ configure() {
   "$LAB_DIR/tools.sh" images
   "$LAB_DIR/debian.sh"
   "$LAB_DIR/tracker-image.sh"
+  ! grep -q "\"$schema_3_image\"" "$demo/demo.json" || "$LAB_DIR/tracker-schema-3-image.sh"
+}
+
+# The demo that is there, with the tracker that is asked for.
+change() {
+  if [ -n "${DEMO_TRACKER-}" ]; then
+    image=$registry_image
+    ! grep -q '"source": "local"' "$demo/demo.json" || image=$lab_image
+    sed -i "s|\"tracker\": \"[^\"]*\"|\"tracker\": \"$image\"|" "$demo/demo.json"
+  fi
+  say "as in demo/demo.json: $(sed -n 's/.*"tracker": "\([^"]*\)".*/\1/p' "$demo/demo.json")"
 }
 
 # The instance's name is the clone's own, so that demos of several clones live side by side.

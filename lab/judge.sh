@@ -1,8 +1,10 @@
 #!/bin/sh
 # Has folders that `render` wrote judged by the real tools: one line a verdict, exit code 1 when one is bad.
-# usage: lab/judge.sh DIR...
+# usage: lab/judge.sh [--tracker] DIR...    --tracker: only whether the tracker takes its files and starts
 set -eu
 . "$(dirname -- "$0")/lib.sh"
+everything=yes
+[ "${1-}" != --tracker ] || { everything=''; shift; }
 [ $# -gt 0 ] || usage
 scratch=$(mktemp -d)
 judge=lab-judge-$$
@@ -88,14 +90,15 @@ tofu_files() {
   tofu validate -no-color
 }
 
-# The tracker, alone, reads its files as on a host, starts and answers.
+# The tracker, alone, reads its files as on a host, starts and answers. The image is one of the file's schema.
 tracker() {
   compose --format json >"$scratch/stack.json"
-  python3 "$LAB_DIR/judge/tracker.py" <"$scratch/stack.json" >"$scratch/options"
+  rm -rf "${scratch:?}/etc" && cp -R "$dir/tracker/etc" "$scratch/etc"
+  python3 "$LAB_DIR/judge/tracker.py" "$dir/tracker/etc/tracker.toml" "$scratch/etc/tracker.toml" \
+    <"$scratch/stack.json" >"$scratch/options"
   docker rm --force --volumes "$judge-tracker" >/dev/null 2>&1 || :
-  echo lab/tracker:3.0.0 >>"$scratch/options"
   xargs -d '\n' docker create --label "$LAB_LABEL=host" --name "$judge-tracker" <"$scratch/options"
-  docker cp -q "$dir/tracker/etc/." "$judge-tracker:/etc/torrust/tracker"
+  docker cp -q "$scratch/etc/." "$judge-tracker:/etc/torrust/tracker"
   docker start "$judge-tracker"
   deadline=$(($(now) + 30))
   while [ "$(now)" -lt "$deadline" ]; do
@@ -113,6 +116,7 @@ judge_stack() {
   dir=$(CDPATH='' cd -- "$1" && pwd)
   stack=$(basename "$dir")
   install_release
+  [ -n "$everything" ] || { verdict 'the tracker starts' tracker; return; }
   verdict 'docker compose config' compose --quiet
   verdict 'ansible-playbook --syntax-check' playbook
   # It looks at the playbooks alone, which are mostly the same.

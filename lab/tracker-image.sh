@@ -47,7 +47,8 @@ context() {
   for program in $programs; do
     [ -x "$home/context/usr/bin/$program" ] || strip -o "$home/context/usr/bin/$program" "$home/bin/$program"
   done
-  cp "$LAB_DIR/tracker/Dockerfile" "$LAB_DIR/tracker/entry.sh" "$home/context/"
+  rm -rf "$home/context/share"
+  cp -R "$LAB_DIR/tracker/Dockerfile" "$LAB_DIR/tracker/entry.sh" "$LAB_DIR/tracker/share" "$home/context/"
 }
 
 lock "tracker-$version" 1800

@@ -7,11 +7,15 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
+
 use crate::desk::Desk;
 use crate::host::Host;
 
 /// The images of the stack, and the system of the hosts.
 pub const TRACKER: &str = "lab/tracker:3.0.0";
+/// The strict stand-in for what comes after that release.
+pub const TRACKER_3: &str = "lab/tracker:schema-3";
 pub const MYSQL: &str = "lab/mysql:9.7";
 pub const CADDY: &str = "lab/caddy:2.11.7";
 pub const BASE: &str = "lab/debian:trixie";
@@ -22,6 +26,20 @@ pub const LABEL: &str = "torrust-tracker-deployer.lab=host";
 /// The project's folder.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The stacks of the renderings: name and configuration.
+pub fn stacks() -> Vec<(String, Value)> {
+    let files = fs::read_dir(project().join("tests/configs/stacks")).unwrap();
+    let mut stacks: Vec<_> = files
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let config = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), config)
+        })
+        .collect();
+    stacks.sort_by(|one, other| one.0.cmp(&other.0));
+    stacks
 }
 
 /// `PATH` with the lab's programs.
@@ -65,7 +83,7 @@ pub fn docker(args: &[&str]) -> String {
 pub fn ready() {
     static READY: OnceLock<()> = OnceLock::new();
     READY.get_or_init(|| {
-        for image in [TRACKER, MYSQL, BASE, "lab/host:trixie"] {
+        for image in [TRACKER, TRACKER_3, MYSQL, BASE, "lab/host:trixie"] {
             let found = try_run("docker", &["image", "inspect", "--format", "{{.Id}}", image]);
             assert!(found.is_ok(), "the lab is not up, {image} cannot be found ({found:?}); type: lab/up.sh");
         }
@@ -183,6 +201,9 @@ fn configure_once(made: &Configured, image: &str) {
     desk.register(&host);
     desk.run(&["configure", &desk.name]).ok();
     desk.run(&["release", &desk.name]).ok();
+    // Many tests use it, and none would have to send it. Another one, made later, is sent as on any host.
+    let load = format!("docker save {TRACKER_3} | docker exec -i {} docker load", host.name);
+    run("sh", &["-c", &load]);
     // What must be each host's own goes; what release left goes too.
     host.exec(
         "systemctl stop docker.socket docker containerd; find /opt/torrust -mindepth 1 -maxdepth 1 ! -name storage -exec rm -r {} +; \

@@ -30,6 +30,7 @@ mod provider_lxd;
 mod registered;
 mod registry;
 mod restore;
+mod stand_in;
 mod status;
 mod suites;
 mod tofu_cut;

@@ -15,7 +15,7 @@ const DASHBOARDS: &str = "/opt/torrust/storage/grafana/provisioning/dashboards/t
 
 fn config(desk: &Desk) -> Value {
     let mut config = desk.config();
-    config["images"]["tracker"] = json!("lab/tracker:develop-stand-in");
+    config["images"]["tracker"] = json!(lab::TRACKER_3);
     config["images"]["prometheus"] = json!("lab/prometheus:2.53");
     config["images"]["grafana"] = json!("lab/grafana:stand-in");
     config["tracker"]["http_api"]["admin_token"] = json!(TOKEN);

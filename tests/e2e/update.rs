@@ -174,7 +174,7 @@ fn only_what_changed_is_made_anew() {
     assert_eq!((&caddy, &tracker), (&before[0], &before[3]), "nothing of them changed");
     assert_ne!(prometheus, before[2]);
     case.deploy("another image of the tracker", &[6969], |config| {
-        config["images"]["tracker"] = "lab/tracker:develop-stand-in".into();
+        config["images"]["tracker"] = lab::TRACKER_3.into();
     });
     let after = all(&case);
     assert_eq!(before[..3], after[..3], "nothing of them changed");
