@@ -1,10 +1,10 @@
 #!/bin/bash
-# What can only be seen on the host itself, as root: one line a fact, "NAME<tab>ok|failed<tab>WHAT WAS SEEN".
+# What can only be seen on the host itself, as root: one line a fact, "NAME<tab>ok|warning|failed<tab>WHAT WAS SEEN".
 #
 #   test.sh PATIENCE NAME COMMAND...
 #     PATIENCE       for how many seconds what is not well is asked again
-#     NAME COMMAND   pairs: what is checked, and the command for bash that tells, in /opt/torrust; exit code 100 says
-#                    that asking again does not help
+#     NAME COMMAND   pairs: what is checked, and the command for bash that tells, in /opt/torrust; exit code 77 is a
+#                    warning, 100 a failure that asking again does not change
 set -uo pipefail
 patience=$1
 # For commands that have to know what came before.
@@ -17,10 +17,11 @@ fact() { # fact NAME COMMAND
   while true; do
     seen=$(bash -c "$2" 2>&1)
     code=$?
-    if [ $code -eq 0 ] || [ $code -eq 100 ] || [ "$SECONDS" -ge "$patience" ]; then break; fi
+    case $code in 0 | 77 | 100) break ;; esac
+    [ "$SECONDS" -lt "$patience" ] || break
     sleep 0.5
   done
-  [ $code -eq 0 ] || state=failed
+  case $code in 0) ;; 77) state=warning ;; *) state=failed ;; esac
   printf '%s\t%s\t%s\n' "$1" "$state" "$(printf '%s' "$seen" | tail -n 1)"
 }
 

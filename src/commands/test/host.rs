@@ -52,12 +52,13 @@ pub fn ask(
         .why(ran.complaint()))
 }
 
-/// `NAME<tab>ok|failed<tab>WHAT WAS SEEN`.
+/// `NAME<tab>ok|warning|failed<tab>WHAT WAS SEEN`.
 fn fact(line: &str) -> Option<Checked> {
     let mut fields = line.splitn(3, '\t');
     let (name, state, seen) = (fields.next()?, fields.next()?, fields.next()?);
     let answer = match state {
         "ok" => Answer::Passed { seen: seen.to_owned() },
+        "warning" => Answer::Warning { seen: seen.to_owned() },
         _ => Answer::Failed(Fault::new("an answer without an error", seen)),
     };
     Some(Checked::at_once(name, answer))
@@ -96,6 +97,8 @@ mod tests {
             ("Docker Engine", &Answer::Passed { seen: "26.1.5".into() })
         );
         assert!(fact("cloud-init\tfailed\tstatus: error").unwrap().fault().is_some());
+        let checked = fact("Prometheus: targets up\twarning\tno output").unwrap();
+        assert_eq!(checked.answer, Answer::Warning { seen: "no output".into() });
         assert!(fact("noise").is_none());
     }
 }

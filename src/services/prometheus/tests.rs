@@ -1,3 +1,5 @@
+mod targets;
+
 use std::path::Path;
 
 use super::*;
@@ -91,41 +93,4 @@ fn rates_have_enough_samples_at_any_interval() {
         env.config.prometheus = Some(Prometheus { scrape_interval_in_secs: interval });
         assert!(file(&env, "rules.yml").contains(window), "{interval}");
     }
-}
-
-/// What the check says of a target that was last scraped, in vain, when the tracker was not there, so many seconds ago; the
-/// tracker has been there for so many.
-fn judged(scraped: u32, tracker: u32) -> String {
-    let script = r#"import datetime, sys
-sys.argv[1:], (scraped, tracker) = ["0", "60"], map(int, sys.argv[2:])
-source = open(0).read().replace("\nmain()\n", "\n")
-exec(source)
-def ago(seconds):
-    return (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds)).isoformat()
-def ask(path):
-    if path == "status/runtimeinfo":
-        return {"startTime": ago(9999)}
-    return {"activeTargets": [{"labels": {"job": "tracker_stats"}, "health": "down", "lastError": "i/o timeout",
-        "lastScrape": ago(scraped), "scrapeUrl": "http://tracker:1212/x"}]}
-def run(*words):
-    return ["1"] if "ps" in words else [ago(tracker)]
-tracker_says = lambda url: ""
-main()"#;
-    let child = std::process::Command::new("python3")
-        .args(["-c", script, "-", &scraped.to_string(), &tracker.to_string()])
-        .stdin(
-            std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/prometheus/targets.py"))
-                .unwrap(),
-        )
-        .output()
-        .unwrap();
-    String::from_utf8(child.stdout).unwrap() + &child.status.code().unwrap().to_string()
-}
-
-#[test]
-fn a_scrape_from_before_the_tracker_was_started_anew_is_not_held_against_it() {
-    let down = "tracker_stats down: i/o timeout\n";
-    assert_eq!(judged(40, 30), format!("{down}0"), "the next scrape is to come");
-    assert_eq!(judged(20, 30), format!("{down}1"), "the tracker was there");
-    assert_eq!(judged(90, 70), format!("{down}1"), "the next scrape should have come");
 }
