@@ -168,3 +168,49 @@ fn what_is_provisioned_after_the_server_answers_is_waited_for() {
     let short = Deadline::after(Duration::from_secs(3));
     assert_eq!(settled(&url, "x", short, |_| false).unwrap().status, 404, "the last answer is told");
 }
+
+/// All panels of all dashboards, with the monitoring of the host.
+fn panels() -> Vec<Value> {
+    let mut env = environment();
+    env.choices.monitoring = true;
+    let files = service(&env).unwrap().files.into_iter().filter(|file| file.path.contains("/torrust/"));
+    let boards = files.map(|file| serde_json::from_slice::<Value>(&file.bytes).unwrap());
+    boards.flat_map(|board| board["panels"].as_array().unwrap().clone()).collect()
+}
+
+/// A tracker's counter is absent until its first event; `or on()` adds the 0 only where there is nothing else, whatever
+/// the labels. Where Prometheus reads nothing there is no 0 either.
+#[test]
+fn what_was_never_counted_reads_as_0() {
+    let mut counters = 0;
+    for panel in panels() {
+        for target in panel["targets"].as_array().unwrap() {
+            let query = target["expr"].as_str().unwrap();
+            if query.contains("udp_tracker_")
+                || query.contains("http_tracker_")
+                || query.contains("tracker_core_")
+            {
+                assert!(query.ends_with(r#" or on() 0 * min(up{job="tracker_metrics"} == 1)"#), "{query}");
+                counters += 1;
+            }
+        }
+    }
+    assert_eq!(counters, 19);
+}
+
+/// Grafana leaves out what a series does not have, as `public_url` without a domain; what remains has to be a name.
+#[test]
+fn every_series_has_a_legend_also_without_labels() {
+    let mut with_url = 0;
+    for panel in panels() {
+        for target in panel["targets"].as_array().unwrap() {
+            let legend = target["legendFormat"].as_str().unwrap();
+            with_url += usize::from(legend.contains("{{public_url}}"));
+            let query = target["expr"].as_str().unwrap();
+            assert_eq!(query.contains("public_url"), legend.contains("{{public_url}}"), "{query}");
+            assert!(!legend.is_empty(), "{query}");
+            assert!(!legend.starts_with('{') || legend == "{{mountpoint}}", "{legend}");
+        }
+    }
+    assert_eq!(with_url, 17);
+}
