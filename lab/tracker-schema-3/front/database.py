@@ -11,8 +11,8 @@ from .load import Failure
 from .values import Panic
 
 COMPOSED = "Tracker dependencies could not be composed. Correct the configured service dependencies and restart: "
-# How long today's tracker asks again for a connection that is refused.
-PATIENCE = 30
+# How long today's tracker asks again for a connection that is refused, at its start; and later, in seconds.
+PATIENCE, LATER = 30, 3
 
 
 def opened(settings, scratch):
@@ -77,13 +77,14 @@ class Server:
     """What MySQL and PostgreSQL have in common."""
 
     def __init__(self, settings, scratch):
+        self.patience = PATIENCE
         self.scratch, self.port, self.name = scratch, settings["port"], settings["database"]
         self.host = address_of(settings["host"])
         # The tracker puts both into a URL and does not encode `%`, which the library behind decodes.
         self.user, self.password = unquote(settings["user"]), unquote(settings["password"])
 
     def patiently(self, connect, refused):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         try:
             socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -103,6 +104,7 @@ class Server:
 
     def prepare(self):
         migrations.run(self.connect(), self.dialect)
+        self.patience = LATER
 
 
 class Mysql(Server):
