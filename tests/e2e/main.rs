@@ -30,7 +30,8 @@ mod provider_lxd;
 mod registered;
 mod registry;
 mod restore;
-mod stand_in;
+mod schema_3;
+
 mod status;
 mod suites;
 mod tofu_cut;

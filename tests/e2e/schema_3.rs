@@ -113,7 +113,9 @@ impl StandIn {
     }
 }
 
-/// Starts it with the file and variables; its code and its last words.
+const REFUSAL: &str = "Tracker startup failed: ";
+
+/// Starts it with the file and variables; its exit code, and why it does not start.
 fn refused(toml: &str, variables: &[(&str, &str)]) -> (String, String) {
     let name = lab::unique_name();
     let mut args =
@@ -127,7 +129,8 @@ fn refused(toml: &str, variables: &[(&str, &str)]) -> (String, String) {
     let said = lab::run("sh", &["-c", &format!("docker start --attach {name} 2>&1 || :")]);
     let code = lab::docker(&["inspect", "--format", "{{.State.ExitCode}}", &name]);
     lab::remove("container", &name);
-    (code, said.lines().last().unwrap_or_default().to_owned())
+    // Its log is another stream, whose lines may come later.
+    (code, said.lines().find(|line| line.starts_with(REFUSAL)).unwrap_or_default().to_owned())
 }
 
 #[test]
