@@ -1,8 +1,8 @@
 //! The texts that have a form: how the schema names each, and what makes one valid.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{name, schedule, secret};
@@ -51,9 +51,46 @@ schemas! {
     username: "user-name", { "pattern": "^[a-z_][a-z0-9_-]*$", "maxLength": 32 };
     grafana_user: "grafana-user", { "minLength": 1 };
     sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 255 };
-    mysql_host: "mysql-host", { "const": "mysql" };
-    mysql_database: "mysql-database", { "minLength": 1, "maxLength": 64 };
-    mysql_user: "mysql-user", { "minLength": 1, "maxLength": 32 };
+    database_host: "database-host", { "minLength": 1, "examples": ["mysql", "postgresql", "db.example.com"] };
+    database_name: "database-name", { "minLength": 1, "maxLength": 64 };
+    database_user: "database-user", { "minLength": 1, "maxLength": 63 };
+    external_ip: "external-ip" or "null", { "examples": ["203.0.113.7", "2001:db8::7"] };
+}
+
+/// More tokens of the API, by their labels.
+pub(super) fn access_tokens(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", "not": { "const": "admin" }, "maxLength": 63, "format": "token-label" },
+        "additionalProperties": generator.subschema_for::<secret::Secret>(),
+    })
+}
+
+/// The schema of a section that must be given, and may be null.
+pub(super) struct Nullable<T>(std::marker::PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Nullable<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
+/// A section that must be given, and may be null: without this an absent one would be null, too.
+///
+/// # Errors
+/// It is no such section.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// DNS knows no capitals, and who compares a domain with what came by the network, such as the TLS proxy, has small letters.
@@ -81,9 +118,11 @@ pub fn check(format: &str, text: &str) -> Verdict {
         "user-name" => check_username(text),
         "grafana-user" => check_grafana_user(text),
         "file-name" => check_file_name(text),
-        "mysql-host" => check_mysql_host(text),
-        "mysql-database" => check_mysql_database(text),
-        "mysql-user" => check_mysql_user(text),
+        "database-host" => check_database_host(text),
+        "database-name" => check_database_name(text),
+        "database-user" => check_database_user(text),
+        "external-ip" => check_external_ip(text),
+        "token-label" => check_token_label(text),
         _ => Ok(()),
     }
 }
@@ -285,51 +324,72 @@ fn check_file_name(text: &str) -> Verdict {
     Ok(())
 }
 
-/// The stack has its own server: another one would be neither backed up nor looked at.
-fn check_mysql_host(text: &str) -> Verdict {
-    if text == "mysql" {
-        return Ok(());
+/// A server's name or address: the stack's own, or one of the user's.
+fn check_database_host(text: &str) -> Verdict {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) if bare != text => {
+            flaw("an IPv4 address has no brackets", format!("write \"{bare}\""))
+        }
+        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => own_container(text),
+        Ok(_) => Ok(()),
+        Err(_) if text.eq_ignore_ascii_case("localhost") => own_container(text),
+        Err(_) => check_host(text).map_err(|why| Flaw {
+            what: why.what.replace("no DNS name", "no server's name or address"),
+            fix: "write its DNS name or IP address alone; the port has a field of its own".into(),
+        }),
     }
+}
+
+fn own_container(text: &str) -> Verdict {
     flaw(
-        format!("`{text}` is not the stack's own server, and the deployer deploys no other"),
-        "write \"mysql\", the server's name in the stack's own network",
+        format!("in the tracker's container `{text}` is that container itself, where no server runs"),
+        "write the server's DNS name, or an address that the host reaches it at",
     )
 }
 
-/// What a name on the server cannot have.
-fn unfit_for_a_name(c: char) -> bool {
-    c.is_control() || c > '\u{ffff}'
-}
-
-fn check_mysql_database(text: &str) -> Verdict {
-    if text.chars().any(unfit_for_a_name) || text.ends_with(' ') || [".", ".."].contains(&text) {
-        return flaw(
-            "MySQL takes no control characters and no emoji in a database's name, and no blank at its end",
-            "use a name such as torrust_tracker",
-        );
-    }
-    let systems = ["mysql", "sys", "information_schema", "performance_schema"];
-    if systems.iter().any(|system| text.eq_ignore_ascii_case(system)) {
-        return flaw(
-            format!("`{text}` is a database of the MySQL server itself"),
-            "use a name such as torrust_tracker",
-        );
+fn check_database_name(text: &str) -> Verdict {
+    if text.chars().any(char::is_control) {
+        return flaw("a database's name has no control characters", "use a name such as torrust_tracker");
     }
     Ok(())
 }
 
-fn check_mysql_user(text: &str) -> Verdict {
-    if text.chars().any(unfit_for_a_name) {
+fn check_database_user(text: &str) -> Verdict {
+    if text.chars().any(char::is_control) {
+        return flaw("a user's name has no control characters", "use a name such as tracker_user");
+    }
+    Ok(())
+}
+
+fn check_external_ip(text: &str) -> Verdict {
+    match text.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() => flaw(
+            format!("{ip} is no address that a peer could reach"),
+            "write the address that the network knows the host by, or remove the field",
+        ),
+        Ok(_) => Ok(()),
+        Err(_) => flaw(
+            format!("`{text}` is no IP address"),
+            "write one such as \"203.0.113.7\" or \"2001:db8::7\", without a port",
+        ),
+    }
+}
+
+/// The label is part of an environment variable's name, where two `_` would begin another level and capitals are lost.
+fn check_token_label(text: &str) -> Verdict {
+    let part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let valid =
+        text.len() <= 63 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('_').all(part);
+    if !valid {
         return flaw(
-            "MySQL takes no control characters and no emoji in a user's name",
-            "use a name such as tracker_user",
+            format!("`{text}` is no label for a token"),
+            "use 1 to 63 of a-z, 0-9 and single _ between them, starting with a letter, such as \"index\"",
         );
     }
-    if text.eq_ignore_ascii_case("root") || text.starts_with("mysql.") {
-        return flaw(
-            format!("`{text}` is a user of the MySQL server itself"),
-            "give the tracker a user of its own, such as tracker_user",
-        );
+    if text == "admin" {
+        return flaw("the label `admin` is that of admin_token", "choose another label");
     }
     Ok(())
 }

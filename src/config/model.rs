@@ -212,6 +212,9 @@ pub struct Images {
     /// The database server, where the database is MySQL.
     #[schemars(schema_with = "formats::image")]
     pub mysql: String,
+    /// The database server, where the database is `PostgreSQL`.
+    #[schemars(schema_with = "formats::image")]
+    pub postgresql: String,
     /// The metrics.
     #[schemars(schema_with = "formats::image")]
     pub prometheus: String,
@@ -240,6 +243,7 @@ impl Default for Images {
             source: ImageSource::default(),
             tracker: "torrust/tracker:develop".into(),
             mysql: "mysql:8.4".into(),
+            postgresql: "postgres:17".into(),
             prometheus: "prom/prometheus:v3.11.2".into(),
             grafana: "grafana/grafana:13.0.0".into(),
             caddy: "caddy:2.11.2".into(),
@@ -283,26 +287,32 @@ impl Config {
     }
 
     /// Every secret with its JSON pointer.
-    pub fn secrets(&self) -> Vec<(&'static str, Secret)> {
+    pub fn secrets(&self) -> Vec<(String, Secret)> {
         let mut copy = self.clone();
         copy.secrets_mut().into_iter().map(|(pointer, secret)| (pointer, secret.clone())).collect()
     }
 
     /// Every secret with its JSON pointer, to be changed.
-    pub fn secrets_mut(&mut self) -> Vec<(&'static str, &mut Secret)> {
-        let mut all = vec![("/tracker/http_api/admin_token", &mut self.tracker.http_api.admin_token)];
-        if let Provider::Hetzner(hetzner) = &mut self.provider {
-            all.push(("/provider/api_token", &mut hetzner.api_token));
-        }
-        if let Database::Mysql(mysql) = &mut self.tracker.core.database {
-            all.push(("/tracker/core/database/password", &mut mysql.password));
+    pub fn secrets_mut(&mut self) -> Vec<(String, &mut Secret)> {
+        let mut all = vec![];
+        if let Some(api) = &mut self.tracker.http_api {
+            all.push(("/tracker/http_api/admin_token".to_owned(), &mut api.admin_token));
+            let tokens = api.access_tokens.iter_mut();
             all.extend(
-                mysql.root_password.iter_mut().map(|root| ("/tracker/core/database/root_password", root)),
+                tokens.map(|(label, token)| (format!("/tracker/http_api/access_tokens/{label}"), token)),
             );
         }
-        all.extend(
-            self.grafana.iter_mut().map(|grafana| ("/grafana/admin_password", &mut grafana.admin_password)),
-        );
+        if let Provider::Hetzner(hetzner) = &mut self.provider {
+            all.push(("/provider/api_token".into(), &mut hetzner.api_token));
+        }
+        if let Some(Database::Mysql(server) | Database::Postgresql(server)) = &mut self.tracker.core.database
+        {
+            all.push(("/tracker/core/database/password".into(), &mut server.password));
+            let root = server.root_password.iter_mut();
+            all.extend(root.map(|root| ("/tracker/core/database/root_password".into(), root)));
+        }
+        let grafana = self.grafana.iter_mut();
+        all.extend(grafana.map(|grafana| ("/grafana/admin_password".into(), &mut grafana.admin_password)));
         all
     }
 }

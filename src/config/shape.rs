@@ -127,8 +127,21 @@ impl<'w> Walk<'w, '_, '_> {
                 let what = format!("there is no field `{name}`");
                 self.report.error_at(&join(path, name), span.start..span.end, what, fix);
             }
-            Some(inner) => self.value(inner, &property.value, &join(path, name)),
+            Some(inner) => {
+                self.name(schema, property, path);
+                self.value(inner, &property.value, &join(path, name));
+            }
             None => {}
+        }
+    }
+
+    /// Names that the user chooses have a form, too.
+    fn name(&mut self, schema: &Json, property: &ObjectProp, path: &str) {
+        let names = schema.get("propertyNames").and_then(|names| names.get("format")?.as_str());
+        let name = property.name.as_str();
+        if let Err(flaw) = formats::check(names.unwrap_or_default(), name) {
+            let span = property.name.range();
+            self.report.error_at(&join(path, name), span.start..span.end, flaw.what, flaw.fix);
         }
     }
 

@@ -1,11 +1,13 @@
 //! A complete, valid example: what `create template` prints and `create NAME` stores.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::{
     Config, Core, Database, Docker, Environment, EnvironmentName, HealthCheckApi, Hetzner, HttpApi,
-    HttpTracker, Images, Lxd, Provider, ProviderKind, Secret, Sqlite, SshCredentials, Tracker, UdpTracker,
+    HttpTracker, Images, Logging, Lxd, Provider, ProviderKind, SchemaChoice, Secret, Sqlite, SshCredentials,
+    Tracker, UdpTracker, UdpTrackerServer,
 };
 use crate::error::{Code, Error, Result};
 
@@ -53,22 +55,19 @@ fn provider_section(kind: ProviderKind, name: &EnvironmentName) -> Provider {
 fn tracker_section() -> Result<Tracker> {
     let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     Ok(Tracker {
-        core: Core {
-            database: Database::Sqlite3(Sqlite { database_name: "tracker.db".into() }),
-            private: false,
-        },
-        udp_trackers: vec![UdpTracker { bind_address: everywhere(6969), domain: None }],
-        http_trackers: vec![HttpTracker {
-            bind_address: everywhere(7070),
-            domain: None,
-            use_tls_proxy: None,
-        }],
-        http_api: HttpApi {
+        schema: SchemaChoice::default(),
+        core: Core::new(Some(Database::Sqlite3(Sqlite { database_name: "tracker.db".into() })), false),
+        logging: Logging::default(),
+        udp_tracker_server: UdpTrackerServer::default(),
+        udp_trackers: vec![UdpTracker::at(everywhere(6969))],
+        http_trackers: vec![HttpTracker::at(everywhere(7070))],
+        http_api: Some(HttpApi {
             bind_address: everywhere(1212),
             admin_token: random_secret()?,
+            access_tokens: BTreeMap::new(),
             domain: None,
             use_tls_proxy: None,
-        },
+        }),
         health_check_api: HealthCheckApi::default(),
     })
 }

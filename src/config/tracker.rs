@@ -1,9 +1,16 @@
 //! The tracker's own settings: the `tracker` section.
 
-use std::net::SocketAddr;
+mod core;
+mod database;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::core::*;
+pub use database::*;
 
 use super::formats;
 use super::secret::Secret;
@@ -12,117 +19,119 @@ use super::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tracker {
-    /// Database and mode.
+    /// The schema of the tracker's own configuration file. `auto` takes the one that the image wants.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schema: SchemaChoice,
+    /// Database, mode and policies.
     pub core: Core,
+    /// What the tracker writes to its log.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub logging: Logging,
+    /// Settings that all UDP trackers share; images of schema 3.0.0 have them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub udp_tracker_server: UdpTrackerServer,
     /// The UDP trackers.
     pub udp_trackers: Vec<UdpTracker>,
     /// The HTTP trackers; all agree on `use_tls_proxy`.
     pub http_trackers: Vec<HttpTracker>,
-    /// The management API.
-    pub http_api: HttpApi,
+    /// The management API; null for none.
+    #[serde(deserialize_with = "formats::given")]
+    #[schemars(with = "formats::Nullable<HttpApi>")]
+    pub http_api: Option<HttpApi>,
     /// The address that answers whether the tracker is well.
     #[serde(default)]
     pub health_check_api: HealthCheckApi,
 }
 
-impl Tracker {
-    /// Whether the HTTP trackers are behind the TLS proxy: the tracker has one setting for all of them.
-    pub fn on_reverse_proxy(&self) -> bool {
-        self.http_trackers.iter().any(HttpTracker::tls)
-    }
+/// Whether a value is the one that an absent field has: such a field is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// Database and mode.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "CoreForm")]
-#[schemars(with = "CoreForm")]
-pub struct Core {
-    /// Where the tracker keeps its data.
-    pub database: Database,
-    /// Whether only peers with a key may announce.
-    pub private: bool,
+/// The schema of the tracker's own configuration file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SchemaChoice {
+    /// The schema that the image wants.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// The schema of release 3.0.0.
+    #[serde(rename = "2.0.0")]
+    V2,
+    /// The schema of images made since 2026-08-26.
+    #[serde(rename = "3.0.0")]
+    V3,
 }
 
-/// Database and mode, as files have it: `database`, or in older ones `database_name` alone.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Core", extend("oneOf" = [{"required": ["database"]}, {"required": ["database_name"]}]))]
-struct CoreForm {
-    /// Where the tracker keeps its data.
-    #[serde(default)]
-    #[schemars(with = "Database")]
-    database: Option<Database>,
-    /// The older form of `database`: the file name of an SQLite database.
-    #[serde(default)]
-    #[schemars(schema_with = "formats::sqlite_name")]
-    database_name: Option<String>,
-    /// Whether only peers with a key may announce.
-    private: bool,
+/// What the tracker writes to its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    /// The least level that is written.
+    #[serde(skip_serializing_if = "is_default")]
+    pub filter: LogFilter,
+    /// The form of a line; `full` when absent. Images of schema 3.0.0 have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub style: Option<LogStyle>,
 }
 
-impl TryFrom<CoreForm> for Core {
-    type Error = &'static str;
-
-    fn try_from(form: CoreForm) -> Result<Self, Self::Error> {
-        let database = match (form.database, form.database_name) {
-            (Some(database), None) => database,
-            (None, Some(database_name)) => Database::Sqlite3(Sqlite { database_name }),
-            _ => return Err("give either `database` or `database_name`"),
-        };
-        Ok(Self { database, private: form.private })
-    }
+/// The least level that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFilter {
+    /// Nothing.
+    Off,
+    /// Errors.
+    Error,
+    /// Warnings, too.
+    Warn,
+    /// What happens, too.
+    #[default]
+    Info,
+    /// Details, too.
+    Debug,
+    /// Everything.
+    Trace,
 }
 
-/// Where the tracker keeps its data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "driver", rename_all = "lowercase")]
-pub enum Database {
-    /// A file beside the tracker.
-    Sqlite3(Sqlite),
-    /// A MySQL server in the stack.
-    Mysql(Mysql),
+/// The form of a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStyle {
+    /// One line with all its fields.
+    Full,
+    /// Several lines, for people.
+    Pretty,
+    /// One short line.
+    Compact,
+    /// One JSON object.
+    Json,
 }
 
-impl Database {
-    /// The MySQL settings, where the database is MySQL.
-    pub fn mysql(&self) -> Option<&Mysql> {
-        match self {
-            Self::Mysql(mysql) => Some(mysql),
-            Self::Sqlite3(_) => None,
-        }
-    }
+/// Settings that all UDP trackers share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UdpTrackerServer {
+    /// `strict` refuses and counts wrong connection ids; `disabled` takes any id and bans no one. `strict` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_id_validation: Option<ConnectionIdValidation>,
+    /// An IP address is banned after more wrong connection ids than this; 10 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connection_id_errors_per_ip: Option<u32>,
+    /// How often all bans are lifted, in seconds; 86400 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 3600))]
+    pub ip_bans_reset_interval_in_secs: Option<u64>,
 }
 
-/// A database in a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sqlite {
-    /// The file's name.
-    #[schemars(schema_with = "formats::sqlite_name")]
-    pub database_name: String,
-}
-
-/// A MySQL database.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mysql {
-    /// The server's name in the stack's own network: `mysql`. There is no other server to choose.
-    #[schemars(schema_with = "formats::mysql_host")]
-    pub host: String,
-    /// The port that the server listens on in that network; it is not published.
-    #[schemars(range(min = 1))]
-    pub port: u16,
-    /// The database's name.
-    #[schemars(schema_with = "formats::mysql_database")]
-    pub database_name: String,
-    /// The tracker's user in the database.
-    #[schemars(schema_with = "formats::mysql_user")]
-    pub username: String,
-    /// That user's password.
-    pub password: Secret,
-    /// The administrator's password; when absent one is made at random that nobody knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_password: Option<Secret>,
+/// What happens to a wrong connection id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionIdValidation {
+    /// It is refused and counted.
+    Strict,
+    /// It is taken.
+    Disabled,
 }
 
 /// A UDP tracker.
@@ -136,6 +145,23 @@ pub struct UdpTracker {
     #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
     pub domain: Option<String>,
+    /// How long a connection id is valid, in seconds; 120 when absent. Images of schema 3.0.0 have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub cookie_lifetime_in_secs: Option<u32>,
+    /// How the network reaches the tracker.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub network: UdpNetwork,
+}
+
+/// How the network reaches a UDP tracker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UdpNetwork {
+    /// The address that peers are told in place of a loopback peer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::external_ip")]
+    pub external_ip: Option<IpAddr>,
 }
 
 /// An HTTP tracker.
@@ -153,6 +179,27 @@ pub struct HttpTracker {
     /// Whether the tracker is behind the TLS proxy, under `domain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_tls_proxy: Option<bool>,
+    /// Whether the tracker takes a peer's address from the query parameter `ip`: any client can then name any address.
+    /// Without it an announce with that parameter is refused. Images of schema 3.0.0 have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_ip_from_query_string: Option<bool>,
+    /// How the network reaches the tracker.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub network: HttpNetwork,
+}
+
+/// How the network reaches an HTTP tracker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpNetwork {
+    /// The address that peers are told in place of a loopback peer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "formats::external_ip")]
+    pub external_ip: Option<IpAddr>,
+    /// Whether a proxy of your own stands in front, which names each client's address in `X-Forwarded-For`; not needed
+    /// with `use_tls_proxy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_reverse_proxy: Option<bool>,
 }
 
 /// The management API.
@@ -165,6 +212,10 @@ pub struct HttpApi {
     pub bind_address: SocketAddr,
     /// The token that opens the API.
     pub admin_token: Secret,
+    /// More tokens, each under a label of its own; all of them have the same rights.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "formats::access_tokens")]
+    pub access_tokens: BTreeMap<String, Secret>,
     /// The name that users type to reach the API.
     #[serde(default, deserialize_with = "formats::lower_case", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "formats::domain")]
@@ -197,9 +248,28 @@ impl Default for HealthCheckApi {
     }
 }
 
+impl UdpTracker {
+    /// One that listens there, with every setting as when it is absent.
+    pub fn at(bind_address: SocketAddr) -> Self {
+        let network = UdpNetwork::default();
+        Self { bind_address, domain: None, cookie_lifetime_in_secs: None, network }
+    }
+}
+
 impl HttpTracker {
+    /// One that listens there, with every setting as when it is absent.
+    pub fn at(bind_address: SocketAddr) -> Self {
+        let network = HttpNetwork::default();
+        Self { bind_address, domain: None, use_tls_proxy: None, use_ip_from_query_string: None, network }
+    }
+
     /// Whether the tracker is behind the TLS proxy.
     pub fn tls(&self) -> bool {
         self.use_tls_proxy == Some(true)
+    }
+
+    /// Whether a proxy in front names each client's address, ours or another one.
+    pub fn on_reverse_proxy(&self) -> bool {
+        self.tls() || self.network.on_reverse_proxy == Some(true)
     }
 }

@@ -60,9 +60,14 @@ fn values(config: &Config) -> Result<Value> {
     let calendars = schedule::on_calendar(&backup.schedule)
         .map_err(|why| Error::new(Code::ConfigInvalid, "backup.schedule is no schedule").why(why))?;
     let (driver, data, owner, database) = match &config.tracker.core.database {
-        Database::Sqlite3(sqlite) => ("sqlite3", tracker::stored::file_of(sqlite), tracker::USER_ID, None),
-        Database::Mysql(mysql) => {
-            ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&mysql.database_name)))
+        Some(Database::Sqlite3(sqlite)) => {
+            ("sqlite3", tracker::stored::file_of(sqlite), tracker::USER_ID, None)
+        }
+        Some(Database::Mysql(server)) => {
+            ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&server.database_name)))
+        }
+        Some(Database::Postgresql(_)) | None => {
+            return Err(Error::new(Code::ConfigInvalid, "backups of this database are not made yet"));
         }
     };
     Ok(json!({

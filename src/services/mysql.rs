@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Service};
-use crate::config::{Config, MYSQL_PASSWORD_LIMIT, Mysql, Revealed, Secret};
+use crate::config::{Config, MYSQL_PASSWORD_LIMIT, Revealed, Secret, Server};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::store::Environment;
@@ -17,7 +17,7 @@ use crate::store::Environment;
 pub const KIND: Kind = Kind {
     name: NAME,
     in_container: true,
-    wanted: |config| config.tracker.core.database.mysql().is_some(),
+    wanted: |config| config.tracker.core.mysql().is_some(),
     service,
     ports: |_| vec![],
     endpoints: |_| vec![],
@@ -37,7 +37,7 @@ const SETTINGS_INSIDE: &str = "/etc/torrust/mysql";
 pub const DATA: &str = "storage/mysql/data";
 
 fn service(env: &Environment) -> Result<Service> {
-    let Some(mysql) = env.config.tracker.core.database.mysql() else { return Ok(Service::default()) };
+    let Some(mysql) = env.config.tracker.core.mysql() else { return Ok(Service::default()) };
     Ok(Service {
         container: Some(container(&env.config)),
         folders: [SETTINGS, DATA].map(|path| Folder { path, owner: USER_ID, mode: "0750" }).to_vec(),
@@ -83,8 +83,8 @@ fn taken(password: &Secret) -> Result<Revealed> {
     Err(Error::new(Code::ConfigInvalid, what).help("shorten it where the reference leads"))
 }
 
-fn files(mysql: &Mysql, templates: &Templates) -> Result<Vec<HostFile>> {
-    let Mysql { port, database_name, username, .. } = mysql;
+fn files(mysql: &Server, templates: &Templates) -> Result<Vec<HostFile>> {
+    let Server { port, database_name, username, .. } = mysql;
     let password = taken(&mysql.password)?;
     let root_password = mysql.root_password.as_ref().map(taken).transpose()?;
     let server = json!({ "port": port });
@@ -121,8 +121,8 @@ fn files(mysql: &Mysql, templates: &Templates) -> Result<Vec<HostFile>> {
 
 /// The database as the tracker addresses it: <https://docs.rs/mysql/25.0.1/mysql/#url-based-connection-options>.
 #[must_use]
-pub fn url(mysql: &Mysql, password: &str) -> String {
-    let Mysql { host, port, database_name, username, .. } = mysql;
+pub fn url(mysql: &Server, password: &str) -> String {
+    let Server { host, port, database_name, username, .. } = mysql;
     let [user, password, database] = [username, password, database_name].map(url_part);
     format!("mysql://{user}:{password}@{host}:{port}/{database}")
 }

@@ -83,14 +83,21 @@ fn values(env: &Environment) -> serde_json::Value {
         "interval": interval,
         // A rate over fewer than four samples jumps, or is none at all.
         "window": interval.saturating_mul(4).max(300),
-        "tracker": format!("{}:{}", tracker::KIND.name, env.config.tracker.http_api.bind_address.port()),
+        "tracker": format!("{}:{}", tracker::KIND.name, env.config.tracker.http_api.as_ref().map_or(0, |api| api.bind_address.port())),
         "host_metrics": env.choices.monitoring,
     })
 }
 
 /// The API's token, which travels in a header: Prometheus shows query parameters to whoever reaches it.
 fn token(config: &Config) -> Result<String> {
-    let token = config.tracker.http_api.admin_token.resolve()?;
+    let api = config.tracker.http_api.as_ref().ok_or_else(|| {
+        Error::new(
+            Code::ConfigInvalid,
+            "Prometheus reads the tracker's figures from its API, and there is none",
+        )
+        .help("give tracker.http_api, or remove `prometheus`")
+    })?;
+    let token = api.admin_token.resolve()?;
     let token = token.expose();
     if config::fits_header(token) {
         return Ok(token.to_owned());

@@ -3,6 +3,7 @@
 mod listener;
 pub mod load;
 pub mod meeting;
+pub mod schema;
 pub mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,8 +15,8 @@ use listener::{Listener, Role, families, listeners, reachable};
 
 use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Service, mysql};
 use crate::checks::{Answer, Check};
-use crate::config::{Config, Database};
-use crate::error::Result;
+use crate::config::{self, Config, Database, Revealed};
+use crate::error::{Code, Error, Result};
 use crate::probe::http::{self, HttpTracker, Url};
 use crate::probe::swarm::{Announce, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
@@ -73,12 +74,11 @@ fn service(env: &Environment) -> Result<Service> {
 
 fn container(env: &Environment) -> Container {
     let config = &env.config;
-    let mysql = config.tracker.core.database.mysql();
     Container {
         name: NAME,
-        image: image(env),
+        image: env.tracker_reference(),
         networks: networks(config),
-        depends_on: mysql.map(|_| mysql::NAME).into_iter().collect(),
+        depends_on: config.tracker.core.mysql().map(|_| mysql::NAME).into_iter().collect(),
         ports: ports(config),
         mounts: FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false }).collect(),
         health: vec![
@@ -106,7 +106,7 @@ fn from_inside(address: SocketAddr) -> SocketAddr {
 fn networks(config: &Config) -> Vec<&'static str> {
     let needed = [
         ("tracker", true),
-        ("database", config.tracker.core.database.mysql().is_some()),
+        ("database", config.tracker.core.mysql().is_some()),
         ("metrics", config.prometheus.is_some()),
         ("proxy-tracker", reachable(config).any(|listener| listener.tls)),
     ];
@@ -114,19 +114,25 @@ fn networks(config: &Config) -> Vec<&'static str> {
 }
 
 fn variables(config: &Config) -> Result<Vec<(String, String)>> {
-    let token = config.tracker.http_api.admin_token.resolve()?;
-    let mysql = config.tracker.core.database.mysql();
-    let driver = if mysql.is_some() { "mysql" } else { "sqlite3" };
     let overrides = "TORRUST_TRACKER_CONFIG_OVERRIDE";
     let mut variables = vec![
         ("USER_ID".into(), USER_ID.to_string()),
         ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), "/etc/torrust/tracker/tracker.toml".into()),
-        (format!("{overrides}_CORE__DATABASE__DRIVER"), driver.into()),
-        (format!("{overrides}_HTTP_API__ACCESS_TOKENS__ADMIN"), quoted(token.expose())),
     ];
-    if let Some(mysql) = mysql {
-        let url = mysql::url(mysql, mysql.password.resolve()?.expose());
-        variables.push((format!("{overrides}_CORE__DATABASE__PATH"), quoted(&url)));
+    let mut more = |name: &str, value: String| variables.push((format!("{overrides}_{name}"), value));
+    if let Some(database) = &config.tracker.core.database {
+        more("CORE__DATABASE__DRIVER", database.driver().into());
+    }
+    if let Some(api) = &config.tracker.http_api {
+        more("HTTP_API__ACCESS_TOKENS__ADMIN", quoted(api.admin_token.resolve()?.expose()));
+        for (label, token) in &api.access_tokens {
+            let name = format!("HTTP_API__ACCESS_TOKENS__{}", label.to_uppercase());
+            more(&name, quoted(token.resolve()?.expose()));
+        }
+    }
+    if let Some(Database::Mysql(server)) = &config.tracker.core.database {
+        let url = mysql::url(server, server.password.resolve()?.expose());
+        more("CORE__DATABASE__PATH", quoted(&url));
     }
     Ok(variables)
 }
@@ -136,17 +142,6 @@ fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The image, with the tag that `release --image-tag` chose.
-fn image(env: &Environment) -> String {
-    let image = &env.config.images.tracker;
-    let Some(tag) = &env.choices.image_tag else { return image.clone() };
-    let image = image.split('@').next().unwrap_or(image);
-    // A colon before the last slash belongs to the registry's port.
-    let name_from = image.rfind('/').map_or(0, |slash| slash + 1);
-    let end = image[name_from..].find(':').map_or(image.len(), |colon| name_from + colon);
-    format!("{}:{tag}", &image[..end])
-}
-
 fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
     if let Some(own) = &env.choices.tracker_toml {
         return Ok(own.clone().into_bytes());
@@ -154,19 +149,22 @@ fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
     let tracker = &env.config.tracker;
     let everywhere = |address| families(address, env.has_ipv6());
     let database = match &tracker.core.database {
-        Database::Sqlite3(sqlite) => {
+        Some(Database::Sqlite3(sqlite)) => {
             json!({ "driver": "sqlite3", "path": format!("{DATABASE_FOLDER}/{}", sqlite.database_name) })
         }
         // The address with the password comes by an environment variable; the tracker wants a valid one here, too.
-        Database::Mysql(mysql) => json!({ "driver": "mysql", "path": mysql::url(mysql, "PASSWORD") }),
+        Some(Database::Mysql(server)) => json!({ "driver": "mysql", "path": mysql::url(server, "PASSWORD") }),
+        Some(Database::Postgresql(_)) | None => {
+            return Err(Error::new(Code::ConfigInvalid, "this database is not deployed yet"));
+        }
     };
     let values = json!({
         "private": tracker.core.private,
-        "on_reverse_proxy": tracker.on_reverse_proxy(),
+        "on_reverse_proxy": tracker.http_trackers.iter().any(config::HttpTracker::on_reverse_proxy),
         "database": database,
         "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| everywhere(udp.bind_address)).collect::<Vec<_>>(),
         "http_trackers": tracker.http_trackers.iter().flat_map(|http| everywhere(http.bind_address)).collect::<Vec<_>>(),
-        "http_api": tracker.http_api.bind_address,
+        "http_api": tracker.http_api.as_ref().map(|api| api.bind_address),
         "health_check_api": tracker.health_check_api.bind_address,
     });
     Templates::of(env)?.render("tracker/tracker.toml.j2", &values)
@@ -213,7 +211,7 @@ pub struct Figures {
 /// # Errors
 /// The admin token has no value.
 pub fn figures(config: &Config) -> Result<Option<Figures>> {
-    let api = &config.tracker.http_api;
+    let Some(api) = &config.tracker.http_api else { return Ok(None) };
     let token = api.admin_token.resolve()?;
     let path = format!("/api/v1/stats?token={}", http::percent_encode(token.expose().as_bytes()));
     let reachable = !api.bind_address.ip().is_loopback();
@@ -225,7 +223,9 @@ pub fn figures(config: &Config) -> Result<Option<Figures>> {
 /// # Errors
 /// The admin token has no value.
 fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
-    let token = config.tracker.http_api.admin_token.resolve()?;
+    let api = config.tracker.http_api.as_ref();
+    let token = api.map(|api| api.admin_token.resolve()).transpose()?;
+    let token = token.as_ref().map(Revealed::expose).unwrap_or_default();
     let mut checks = vec![];
     for listener in listeners(config) {
         let (role, port) = (listener.role, listener.address.port());
@@ -246,7 +246,7 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
         }
         let base = endpoint.asked_at(config, host)?;
         match role {
-            Role::Api => checks.extend(api(&called, &base, token.expose())),
+            Role::Api => checks.extend(api_checks(&called, &base, token)),
             Role::Health => checks.push(health("health-check API", base.join("/health_check"))),
             _ => {
                 let announce = if config.tracker.core.private { http_refusal } else { http_announce };
@@ -324,7 +324,7 @@ fn health(what: &str, url: Url) -> Check {
     })
 }
 
-fn api(called: &str, base: &Url, token: &str) -> [Check; 3] {
+fn api_checks(called: &str, base: &Url, token: &str) -> [Check; 3] {
     let (with_token, without, token) = (base.clone(), base.clone(), token.to_owned());
     [
         health(called, base.join("/api/health_check")),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, EnvironmentName};
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
+use crate::services::tracker::schema::TrackerImage;
 use crate::state::{Attempt, Stage};
 
 /// All that is known about an environment.
@@ -33,6 +34,9 @@ pub struct Environment {
     /// The number of the last release that was seen healthy: what is put back when a newer one does not get so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<u64>,
+    /// What was found out on the host about the tracker's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracker_image: Option<TrackerImage>,
     /// Commands that the stage has behind it, and that a change of the configuration makes necessary again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
@@ -142,6 +146,7 @@ impl Environment {
             host: None,
             release: None,
             healthy: None,
+            tracker_image: None,
             again: vec![],
             choices,
             config,

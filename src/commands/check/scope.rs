@@ -111,7 +111,8 @@ fn pulled(config: &Config) -> Vec<String> {
     let images = &config.images;
     let wanted = [
         (true, &images.tracker),
-        (config.tracker.core.database.mysql().is_some(), &images.mysql),
+        (config.tracker.core.mysql().is_some(), &images.mysql),
+        (config.tracker.core.postgresql().is_some(), &images.postgresql),
         (config.prometheus.is_some(), &images.prometheus),
         (config.grafana.is_some(), &images.grafana),
         (config.https.is_some(), &images.caddy),

@@ -131,11 +131,12 @@ mod tests {
     fn a_secret_is_masked_and_a_reference_is_shown() {
         let old = config();
         let mut new = old.clone();
-        new.tracker.http_api.admin_token = Secret::Literal("an-other-token-1234567890".into());
+        new.tracker.http_api.as_mut().unwrap().admin_token =
+            Secret::Literal("an-other-token-1234567890".into());
         assert_eq!(lines(&old, &new), ["tracker.http_api.admin_token: *** -> another ***"]);
-        new.tracker.http_api.admin_token = Secret::Variable("TOKEN".into());
+        new.tracker.http_api.as_mut().unwrap().admin_token = Secret::Variable("TOKEN".into());
         assert_eq!(lines(&old, &new), [r#"tracker.http_api.admin_token: *** -> "${TOKEN}""#]);
-        new.tracker.http_api.admin_token = Secret::File("/x".into());
+        new.tracker.http_api.as_mut().unwrap().admin_token = Secret::File("/x".into());
         assert_eq!(lines(&old, &new), [r#"tracker.http_api.admin_token: *** -> {"file":"/x"}"#]);
     }
 

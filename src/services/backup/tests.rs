@@ -8,7 +8,7 @@ fn environment(schedule: &str) -> Environment {
     let name = "demo".parse().unwrap();
     let mut config =
         config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
-    config.tracker.http_api.admin_token = Secret::Literal("MyAccessToken".into());
+    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
     config.backup = Some(Backup { schedule: schedule.into(), retention_days: 14 });
     Environment::new(config, Choices::default())
 }
@@ -29,7 +29,7 @@ fn the_files_that_depend_on_the_configuration() {
 #[test]
 fn a_databases_name_is_one_word_of_the_settings() {
     let mut env = environment("0 3 * * *");
-    let Database::Sqlite3(sqlite) = &mut env.config.tracker.core.database else { panic!("not SQLite") };
+    let Some(Database::Sqlite3(sqlite)) = &mut env.config.tracker.core.database else { panic!("not SQLite") };
     sqlite.database_name = "it's $(mine).db".into();
     let settings = rendered(&env, "backup/settings");
     assert!(settings.contains(r"data='storage/tracker/lib/database/it'\''s $(mine).db'"), "{settings}");

@@ -15,8 +15,8 @@ fn environment(https: serde_json::Value) -> Environment {
     let tracker = &mut config.tracker;
     tracker.http_trackers[0].domain = Some("tracker.example.org".into());
     tracker.http_trackers[0].use_tls_proxy = Some(true);
-    tracker.http_api.domain = Some("api.example.org".into());
-    tracker.http_api.use_tls_proxy = Some(true);
+    tracker.http_api.as_mut().unwrap().domain = Some("api.example.org".into());
+    tracker.http_api.as_mut().unwrap().use_tls_proxy = Some(true);
     Environment::new(config, Choices::default())
 }
 
@@ -122,7 +122,7 @@ fn a_port_is_closed_when_it_is_refused_and_not_when_nobody_could_ask() {
 fn without_a_site_there_is_no_proxy() {
     let mut env = with_letsencrypt();
     env.config.tracker.http_trackers[0].use_tls_proxy = None;
-    env.config.tracker.http_api.use_tls_proxy = None;
+    env.config.tracker.http_api.as_mut().unwrap().use_tls_proxy = None;
     assert_eq!(sites(&env.config), []);
     assert!(!file(&env, "docker-compose.yml").contains("caddy"));
 }

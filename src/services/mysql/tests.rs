@@ -8,17 +8,17 @@ use crate::store::Choices;
 mod real_server;
 
 /// The short form's environment, with this database and a token that is the same in every run.
-fn environment(mysql: Mysql) -> Environment {
+fn environment(mysql: Server) -> Environment {
     let name = "demo".parse().unwrap();
     let mut config =
         config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
-    config.tracker.http_api.admin_token = Secret::Literal("MyAccessToken".into());
-    config.tracker.core.database = Database::Mysql(mysql);
+    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
+    config.tracker.core.database = Some(Database::Mysql(mysql));
     Environment::new(config, Choices::default())
 }
 
-fn database(username: &str, database_name: &str, password: &str) -> Mysql {
-    Mysql {
+fn database(username: &str, database_name: &str, password: &str) -> Server {
+    Server {
         host: NAME.into(),
         port: 3306,
         database_name: database_name.into(),
@@ -28,7 +28,7 @@ fn database(username: &str, database_name: &str, password: &str) -> Mysql {
     }
 }
 
-fn bundle(mysql: Mysql) -> Bundle {
+fn bundle(mysql: Server) -> Bundle {
     Bundle::of(&environment(mysql)).unwrap()
 }
 

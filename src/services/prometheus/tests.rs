@@ -12,7 +12,7 @@ fn environment() -> Environment {
     let name = "demo".parse().unwrap();
     let key = Path::new("/home/me/.ssh/id_ed25519");
     let mut config = config::template(ProviderKind::Docker, &name, key).unwrap();
-    config.tracker.http_api.admin_token = Secret::Literal("MyAccessToken".into());
+    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
     config.prometheus = Some(Prometheus::default());
     Environment::new(config, Choices { monitoring: true, ..Choices::default() })
 }
@@ -61,10 +61,10 @@ fn the_token_is_in_no_file_that_others_may_read() {
 fn a_token_that_no_header_can_carry_is_refused() {
     let mut env = environment();
     for token in ["schlüssel", " token", "token "] {
-        env.config.tracker.http_api.admin_token = Secret::Literal(token.into());
+        env.config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal(token.into());
         assert_eq!(service(&env).unwrap_err().code(), Code::ConfigInvalid, "{token:?}");
     }
-    env.config.tracker.http_api.admin_token = Secret::Literal(r#"a"b\c$d'e #f"#.into());
+    env.config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal(r#"a"b\c$d'e #f"#.into());
     assert_eq!(file(&env, "token"), r#"a"b\c$d'e #f"#);
 }
 

@@ -91,13 +91,11 @@ pub(super) fn listeners(config: &Config) -> Vec<Listener> {
     let udp = udp.map(|udp| listener(Role::Udp, udp.bind_address, &udp.domain, None));
     let http = tracker.http_trackers.iter();
     let http = http.map(|http| listener(Role::Http, http.bind_address, &http.domain, http.use_tls_proxy));
-    let (api, health) = (&tracker.http_api, &tracker.health_check_api);
-    udp.chain(http)
-        .chain([
-            listener(Role::Api, api.bind_address, &api.domain, api.use_tls_proxy),
-            listener(Role::Health, health.bind_address, &health.domain, health.use_tls_proxy),
-        ])
-        .collect()
+    let api = tracker.http_api.iter();
+    let api = api.map(|api| listener(Role::Api, api.bind_address, &api.domain, api.use_tls_proxy));
+    let health = &tracker.health_check_api;
+    let health = listener(Role::Health, health.bind_address, &health.domain, health.use_tls_proxy);
+    udp.chain(http).chain(api).chain([health]).collect()
 }
 
 /// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts

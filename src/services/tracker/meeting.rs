@@ -34,7 +34,8 @@ pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
     let Some(listener) = reachable(config).find(|listener| listener.role == Role::Api) else {
         return Ok(None);
     };
-    let token = config.tracker.http_api.admin_token.resolve()?.expose().to_owned();
+    let Some(api) = &config.tracker.http_api else { return Ok(None) };
+    let token = api.admin_token.resolve()?.expose().to_owned();
     Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
 }
 

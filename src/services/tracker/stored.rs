@@ -16,8 +16,10 @@ print(*database.execute(sys.argv[2]).fetchone())";
 pub fn count_of(config: &Config, torrent: InfoHash) -> String {
     let question = format!("SELECT COUNT(*) FROM whitelist WHERE info_hash = '{torrent}'");
     match &config.tracker.core.database {
-        Database::Sqlite3(sqlite) => ask(sqlite, &question),
-        Database::Mysql(_) => in_container(mysql::NAME, &mysql::client(&question)),
+        Some(Database::Sqlite3(sqlite)) => ask(sqlite, &question),
+        Some(Database::Mysql(_)) => in_container(mysql::NAME, &mysql::client(&question)),
+        // Its rule refuses such a configuration.
+        Some(Database::Postgresql(_)) | None => "false".into(),
     }
 }
 
@@ -34,7 +36,7 @@ pub fn file_of(sqlite: &Sqlite) -> String {
 /// The tracker goes on from its memory for a while when its database file is none any more. MySQL's own service asks it.
 #[must_use]
 pub fn checks(config: &Config) -> Vec<HostCheck> {
-    let Database::Sqlite3(sqlite) = &config.tracker.core.database else { return vec![] };
+    let Some(sqlite) = config.tracker.core.sqlite() else { return vec![] };
     vec![HostCheck {
         name: "SQLite: the database can be read".into(),
         command: ask(sqlite, "SELECT count(*) || ' tables and indexes' FROM sqlite_master"),

@@ -11,7 +11,7 @@ fn environment() -> Environment {
     let name = "demo".parse().unwrap();
     let mut config =
         config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
-    config.tracker.http_api.admin_token = Secret::Literal("MyAccessToken".into());
+    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
     Environment::new(config, Choices::default())
 }
 
@@ -19,12 +19,11 @@ fn several_trackers() -> Environment {
     let mut env = environment();
     let tracker = &mut env.config.tracker;
     tracker.core.private = true;
-    let udp = |address: &str| UdpTracker { bind_address: address.parse().unwrap(), domain: None };
+    let udp = |address: &str| UdpTracker::at(address.parse().unwrap());
     tracker.udp_trackers = vec![udp("0.0.0.0:6969"), udp("[::]:6868"), udp("127.0.0.1:6767")];
     let http = |address: &str, domain: Option<&str>| ConfiguredHttp {
-        bind_address: address.parse().unwrap(),
         domain: domain.map(Into::into),
-        use_tls_proxy: None,
+        ..ConfiguredHttp::at(address.parse().unwrap())
     };
     tracker.http_trackers =
         vec![http("0.0.0.0:7070", Some("tracker.example.org")), http("0.0.0.0:7071", None)];
@@ -105,7 +104,7 @@ fn what_listens_over_ipv6_alone_is_asked_there_alone() {
     let api = |env: &Environment| endpoints(&env.config).into_iter().find(|one| one.kind == "API").unwrap();
     let host = host(Some("::1"));
     assert_eq!(api(&env).address(&host), "127.0.0.1");
-    env.config.tracker.http_api.bind_address = "[::]:1212".parse().unwrap();
+    env.config.tracker.http_api.as_mut().unwrap().bind_address = "[::]:1212".parse().unwrap();
     assert_eq!(api(&env).address(&host), "::1");
     assert_eq!(api(&env).out_of_reach(&host), None);
     let names: Vec<_> =
@@ -123,7 +122,7 @@ fn what_listens_over_ipv4_alone_cannot_be_asked_on_a_host_of_an_ipv6_address() {
     assert!(why.contains("IPv4 alone") && why.contains("\"[::]:1212\""), "{why}");
     let names: Vec<_> = checks(&env.config, &host).unwrap().into_iter().map(|check| check.name).collect();
     assert_eq!(names.iter().filter(|name| name.starts_with("API")).collect::<Vec<_>>(), ["API 1212"]);
-    env.config.tracker.http_api.bind_address = "[::]:1212".parse().unwrap();
+    env.config.tracker.http_api.as_mut().unwrap().bind_address = "[::]:1212".parse().unwrap();
     assert!(!api(&env).out_of_reach(&host).is_some_and(|why| why.contains("alone")));
 }
 
@@ -182,9 +181,9 @@ fn a_chosen_tag_takes_the_place_of_tag_and_digest_but_not_of_a_registrys_port() 
     for (configured, wanted) in cases {
         let mut env = environment();
         env.config.images.tracker = configured.to_owned();
-        assert_eq!(image(&env), configured);
+        assert_eq!(env.tracker_reference(), configured);
         env.choices.image_tag = Some("v3".into());
-        assert_eq!(image(&env), wanted);
+        assert_eq!(env.tracker_reference(), wanted);
     }
 }
 
@@ -219,7 +218,8 @@ fn the_token_is_in_no_file_but_the_one_for_secrets() {
 #[test]
 fn any_token_survives_toml_and_the_env_file() {
     let mut env = environment();
-    env.config.tracker.http_api.admin_token = Secret::Literal(r#"a"b\c$d'e #f ${g}"#.into());
+    env.config.tracker.http_api.as_mut().unwrap().admin_token =
+        Secret::Literal(r#"a"b\c$d'e #f ${g}"#.into());
     let env_file = Bundle::of(&env).unwrap().files.into_iter().find(|file| file.path == ".env").unwrap();
     let text = String::from_utf8(env_file.bytes).unwrap();
     let line = text.lines().find(|line| line.contains("ACCESS_TOKENS__ADMIN")).unwrap();

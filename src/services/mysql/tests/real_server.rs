@@ -71,7 +71,7 @@ fn docker(args: &[&str]) -> String {
 }
 
 /// Names and passwords by chance; the first has every special character.
-fn databases() -> Vec<Mysql> {
+fn databases() -> Vec<Server> {
     let all: Vec<char> = SPECIAL.chars().chain("aZ0".chars()).collect();
     let text = |length| vec(select(all.clone()), 0..length).prop_map(String::from_iter);
     let any = (text(20), text(40), text(60));
@@ -126,7 +126,7 @@ for file in [0-9]*.cnf; do
 done"#;
 
 /// Writes what a release with each database would bring.
-fn write_settings(lab: &Lab, databases: &[Mysql]) {
+fn write_settings(lab: &Lab, databases: &[Server]) {
     let mut accounts = String::new();
     for (number, mysql) in databases.iter().enumerate() {
         let bundle = bundle(mysql.clone());

@@ -1,0 +1,101 @@
+//! The rules about the database and its server.
+
+use super::super::problems::Report;
+
+const DATABASE: &str = "tracker.core.database";
+
+/// Every rule about the database; each notes what it finds.
+pub const RULES: &[fn(&mut Report)] = &[mysql_takes_the_names, driver_and_host_fit, older_databases_alone];
+
+fn text(report: &Report, field: &str) -> Option<String> {
+    report.document.string(&format!("{DATABASE}.{field}")).map(str::to_owned)
+}
+
+fn driver(report: &Report) -> Option<String> {
+    text(report, "driver")
+}
+
+/// What a name on the MySQL server cannot have.
+fn unfit_for_a_name(c: char) -> bool {
+    c.is_control() || c > '\u{ffff}'
+}
+
+fn mysql_takes_the_names(report: &mut Report) {
+    if driver(report).as_deref() != Some("mysql") {
+        return;
+    }
+    if let Some(name) = text(report, "database_name") {
+        mysql_takes_the_database(report, &name);
+    }
+    if let Some(name) = text(report, "username") {
+        mysql_takes_the_user(report, &name);
+    }
+}
+
+fn mysql_takes_the_database(report: &mut Report, name: &str) {
+    let path = format!("{DATABASE}.database_name");
+    let fix = "use a name such as torrust_tracker";
+    if name.chars().any(unfit_for_a_name) || name.ends_with(' ') || [".", ".."].contains(&name) {
+        let what =
+            "MySQL takes no control characters and no emoji in a database's name, and no blank at its end";
+        report.error(&path, what, fix);
+    }
+    let systems = ["mysql", "sys", "information_schema", "performance_schema"];
+    if systems.iter().any(|system| name.eq_ignore_ascii_case(system)) {
+        report.error(&path, format!("`{name}` is a database of the MySQL server itself"), fix);
+    }
+}
+
+fn mysql_takes_the_user(report: &mut Report, name: &str) {
+    let path = format!("{DATABASE}.username");
+    let fix = "give the tracker a user of its own, such as tracker_user";
+    if name.chars().any(unfit_for_a_name) {
+        report.error(&path, "MySQL takes no control characters and no emoji in a user's name", fix);
+    }
+    if name.chars().count() > 32 {
+        report.error(&path, "MySQL takes a user's name of at most 32 characters", "shorten it");
+    }
+    if name.eq_ignore_ascii_case("root") || name.starts_with("mysql.") {
+        report.error(&path, format!("`{name}` is a user of the MySQL server itself"), fix);
+    }
+}
+
+/// The stack's own server has the name of its driver.
+fn driver_and_host_fit(report: &mut Report) {
+    let (Some(driver), Some(host)) = (driver(report), text(report, "host")) else { return };
+    if driver != host && ["mysql", "postgresql"].contains(&host.as_str()) {
+        report.error(
+            &format!("{DATABASE}.host"),
+            format!("`{host}` is the stack's own server of another driver"),
+            format!("write \"{driver}\" for the stack's own server, or the name of one of yours"),
+        );
+    }
+}
+
+/// What the program does not deploy yet.
+fn older_databases_alone(report: &mut Report) {
+    let external = text(report, "host").filter(|host| !["mysql", "postgresql"].contains(&host.as_str()));
+    if let Some(host) = external {
+        let what = format!("`{host}` is not the stack's own server, and the deployer deploys no other");
+        report.error(
+            &format!("{DATABASE}.host"),
+            what,
+            "write \"mysql\", the server's name in the stack's own network",
+        );
+    }
+    if driver(report).as_deref() == Some("postgresql") {
+        report.error(
+            &format!("{DATABASE}.driver"),
+            "PostgreSQL is not deployed yet",
+            "write \"mysql\" or \"sqlite3\"",
+        );
+    }
+    for (path, fix) in [
+        (DATABASE, "write { \"driver\": \"sqlite3\", \"database_name\": \"tracker.db\" }"),
+        ("tracker.http_api", "write { \"bind_address\": \"0.0.0.0:1212\", \"admin_token\": … }"),
+    ] {
+        if report.document.find(path).is_some_and(|value| value.as_null_keyword().is_some()) {
+            report.error(path, "the deployer cannot do without it yet", fix);
+        }
+    }
+}
