@@ -133,9 +133,11 @@ judge_stack() {
   verdict_on "$dir/tofu/cloud-init.yml" 'cloud-init schema' cloud_init
 }
 
-"$LAB_DIR/tools.sh" ansible ansible_lint shellcheck >&2
-"$LAB_DIR/tofu.sh" >&2
-"$LAB_DIR/providers.sh" stand-in >&2
+if [ -n "$everything" ]; then
+  "$LAB_DIR/tools.sh" ansible ansible_lint shellcheck >&2
+  "$LAB_DIR/tofu.sh" >&2
+  "$LAB_DIR/providers.sh" stand-in >&2
+fi
 "$LAB_DIR/image.sh" judge >&2
 # By this label `lab/host.sh clean` finds what a killed run left.
 docker run --detach --rm --label "$LAB_LABEL=host" --name "$judge" lab/judge:tools >/dev/null

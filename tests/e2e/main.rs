@@ -31,7 +31,6 @@ mod registered;
 mod registry;
 mod restore;
 mod schema_3;
-
 mod status;
 mod suites;
 mod tofu_cut;
