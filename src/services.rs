@@ -6,6 +6,7 @@ mod dns;
 mod endpoint;
 pub mod grafana;
 pub mod mysql;
+pub mod postgresql;
 pub mod prometheus;
 pub mod tracker;
 
@@ -203,8 +204,15 @@ pub fn in_container(name: &str, words: &[String]) -> String {
 }
 
 /// All there are, in the order of the Compose file.
-const KINDS: &[Kind] =
-    &[mysql::KIND, tracker::KIND, prometheus::KIND, grafana::KIND, caddy::KIND, backup::KIND];
+const KINDS: &[Kind] = &[
+    mysql::KIND,
+    postgresql::KIND,
+    tracker::KIND,
+    prometheus::KIND,
+    grafana::KIND,
+    caddy::KIND,
+    backup::KIND,
+];
 
 fn wanted(config: &Config) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().filter(|kind| (kind.wanted)(config))

@@ -64,6 +64,9 @@ fn password_fits_grafana(report: &mut Report) {
 }
 
 fn mysql_passwords_fit(report: &mut Report) {
+    if report.document.string("tracker.core.database.driver") != Some("mysql") {
+        return;
+    }
     for path in ["tracker.core.database.password", "tracker.core.database.root_password"] {
         if literal(report, path).is_some_and(|text| text.len() > MYSQL_PASSWORD_LIMIT) {
             let what = format!("MySQL takes passwords of at most {MYSQL_PASSWORD_LIMIT} bytes");
@@ -89,6 +92,8 @@ fn is_example(text: &str) -> bool {
         "torrust",
         "grafana",
         "mysql",
+        "postgres",
+        "postgresql",
         "admin-password",
         "tracker_password",
         "secure_password",

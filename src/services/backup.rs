@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Folder, HostCheck, HostFile, Kind, Service, mysql, tracker};
+use super::{Folder, HostCheck, HostFile, Kind, Service, mysql, postgresql, tracker};
 use crate::config::{Config, Database, schedule};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
@@ -66,7 +66,8 @@ fn values(config: &Config) -> Result<Value> {
         Some(Database::Mysql(server)) => {
             ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&server.database_name)))
         }
-        Some(Database::Postgresql(_)) | None => {
+        Some(Database::Postgresql(_)) => ("postgresql", postgresql::DATA.into(), postgresql::USER_ID, None),
+        None => {
             return Err(Error::new(Code::ConfigInvalid, "backups of this database are not made yet"));
         }
     };

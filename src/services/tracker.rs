@@ -13,7 +13,7 @@ use serde_json::json;
 
 use listener::{Listener, Role, families, listeners, reachable};
 
-use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Service, mysql};
+use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Service, mysql, postgresql};
 use crate::checks::{Answer, Check};
 use crate::config::{self, Config, Database, Revealed};
 use crate::error::{Code, Error, Result};
@@ -78,7 +78,7 @@ fn container(env: &Environment) -> Container {
         name: NAME,
         image: env.tracker_reference(),
         networks: networks(config),
-        depends_on: config.tracker.core.mysql().map(|_| mysql::NAME).into_iter().collect(),
+        depends_on: database(config).into_iter().collect(),
         ports: ports(config),
         mounts: FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false }).collect(),
         health: vec![
@@ -102,11 +102,17 @@ fn from_inside(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(loopback, address.port())
 }
 
+/// The database server in the stack.
+fn database(config: &Config) -> Option<&'static str> {
+    let core = &config.tracker.core;
+    core.mysql().map(|_| mysql::NAME).or_else(|| core.postgresql().map(|_| postgresql::NAME))
+}
+
 /// Its own, where its ports are published, and those of the services that need it.
 fn networks(config: &Config) -> Vec<&'static str> {
     let needed = [
         ("tracker", true),
-        ("database", config.tracker.core.mysql().is_some()),
+        ("database", database(config).is_some()),
         ("metrics", config.prometheus.is_some()),
         ("proxy-tracker", reachable(config).any(|listener| listener.tls)),
     ];

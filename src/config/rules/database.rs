@@ -5,7 +5,8 @@ use super::super::problems::Report;
 const DATABASE: &str = "tracker.core.database";
 
 /// Every rule about the database; each notes what it finds.
-pub const RULES: &[fn(&mut Report)] = &[mysql_takes_the_names, driver_and_host_fit, older_databases_alone];
+pub const RULES: &[fn(&mut Report)] =
+    &[mysql_takes_the_names, postgresql_takes_the_names, driver_and_host_fit, older_databases_alone];
 
 fn text(report: &Report, field: &str) -> Option<String> {
     report.document.string(&format!("{DATABASE}.{field}")).map(str::to_owned)
@@ -58,6 +59,39 @@ fn mysql_takes_the_user(report: &mut Report, name: &str) {
     if name.eq_ignore_ascii_case("root") || name.starts_with("mysql.") {
         report.error(&path, format!("`{name}` is a user of the MySQL server itself"), fix);
     }
+}
+
+/// PostgreSQL cuts a longer name without an error.
+const POSTGRESQL_NAME_LIMIT: usize = 63;
+
+fn postgresql_takes_the_names(report: &mut Report) {
+    if driver(report).as_deref() != Some("postgresql") {
+        return;
+    }
+    for field in ["database_name", "username"] {
+        let Some(name) = text(report, field) else { continue };
+        let path = format!("{DATABASE}.{field}");
+        if name.len() > POSTGRESQL_NAME_LIMIT {
+            let what = format!("PostgreSQL takes names of at most {POSTGRESQL_NAME_LIMIT} bytes");
+            report.error(&path, what, "shorten it");
+        }
+        // On a server of their own, users may choose its administrator.
+        let of_stack = text(report, "host").as_deref() == Some("postgresql");
+        if of_stack && is_of_postgresql(field, &name) {
+            report.error(
+                &path,
+                format!("`{name}` belongs to the PostgreSQL server itself"),
+                "use a name such as torrust_tracker",
+            );
+        }
+    }
+}
+
+fn is_of_postgresql(field: &str, name: &str) -> bool {
+    if field == "database_name" {
+        return ["postgres", "template0", "template1"].contains(&name);
+    }
+    ["postgres", "public", "none"].contains(&name) || name.starts_with("pg_")
 }
 
 /// The stack's own server has the name of its driver.

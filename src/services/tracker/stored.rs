@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Database, Sqlite};
 use crate::probe::swarm::InfoHash;
-use crate::services::{HostCheck, in_container, mysql};
+use crate::services::{HostCheck, in_container, mysql, postgresql};
 use crate::tools::ssh::sh_quote;
 
 /// Asks an SQLite file, which is only read.
@@ -18,8 +18,9 @@ pub fn count_of(config: &Config, torrent: InfoHash) -> String {
     match &config.tracker.core.database {
         Some(Database::Sqlite3(sqlite)) => ask(sqlite, &question),
         Some(Database::Mysql(_)) => in_container(mysql::NAME, &mysql::client(&question)),
+        Some(Database::Postgresql(_)) => in_container(postgresql::NAME, &postgresql::client(&question)),
         // Its rule refuses such a configuration.
-        Some(Database::Postgresql(_)) | None => "false".into(),
+        None => "false".into(),
     }
 }
 
@@ -33,7 +34,7 @@ pub fn file_of(sqlite: &Sqlite) -> String {
     format!("storage/tracker/lib/database/{}", sqlite.database_name)
 }
 
-/// The tracker goes on from its memory for a while when its database file is none any more. MySQL's own service asks it.
+/// The tracker goes on from its memory for a while when its database file is none any more. A server's own service asks it.
 #[must_use]
 pub fn checks(config: &Config) -> Vec<HostCheck> {
     let Some(sqlite) = config.tracker.core.sqlite() else { return vec![] };
