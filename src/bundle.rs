@@ -63,12 +63,6 @@ impl Bundle {
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
         containers(&self.services)
     }
-
-    /// The images of all services.
-    #[must_use]
-    pub fn images(&self) -> Vec<&str> {
-        self.containers().map(|container| container.image.as_str()).collect()
-    }
 }
 
 /// Files as a tar stream, each under a name of its own, for its owner alone.

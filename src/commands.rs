@@ -14,7 +14,7 @@ mod many;
 mod provision;
 mod purge;
 mod register;
-mod release;
+pub mod release;
 mod render;
 mod rollback;
 mod run;

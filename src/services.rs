@@ -164,8 +164,8 @@ pub struct HostFile {
 pub struct Kind {
     /// Its name; that of its container in the Compose file.
     pub name: &'static str,
-    /// Whether it runs in a container.
-    pub in_container: bool,
+    /// The image of its container, a full reference; what has none is run by the host's systemd.
+    pub image: Option<fn(&Environment) -> String>,
     /// Whether the configuration asks for it.
     pub wanted: fn(&Config) -> bool,
     /// The service, rendered.
@@ -229,7 +229,13 @@ pub fn all(env: &Environment) -> Result<Vec<Service>> {
 /// The containers' names in the Compose file.
 #[must_use]
 pub fn containers(config: &Config) -> Vec<&'static str> {
-    wanted(config).filter(|kind| kind.in_container).map(|kind| kind.name).collect()
+    wanted(config).filter(|kind| kind.image.is_some()).map(|kind| kind.name).collect()
+}
+
+/// The images of all containers, in the order of the Compose file. Nothing is rendered for it.
+#[must_use]
+pub fn images(env: &Environment) -> Vec<String> {
+    wanted(&env.config).filter_map(|kind| kind.image).map(|image| image(env)).collect()
 }
 
 /// The ports that the stack publishes on the host.

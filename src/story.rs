@@ -49,6 +49,8 @@ pub struct Work<'a> {
     pub options: crate::commands::Options,
     /// What the steps of a release hand on to each other.
     pub bundle: Option<crate::bundle::Bundle>,
+    /// The images of the release, once the host has them.
+    pub images: Option<Vec<crate::commands::release::images::Image>>,
     /// What this command made at the provider, such as `network NAME`.
     pub made: Vec<String>,
     /// Whether this command changed anything on the host.
@@ -85,6 +87,7 @@ impl<'a> Work<'a> {
             env,
             options: crate::commands::Options::default(),
             bundle: None,
+            images: None,
             made: vec![],
             changed: false,
             candidate: None,
@@ -153,7 +156,7 @@ impl<'a> Work<'a> {
     /// Takes what the environment becomes with another configuration, to be saved.
     pub fn turn_into(&mut self, env: Environment) {
         self.env = env;
-        (self.revealed, self.bundle) = (None, None);
+        (self.revealed, self.bundle, self.images) = (None, None, None);
         self.mask_literals();
     }
 

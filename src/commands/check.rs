@@ -4,6 +4,7 @@ mod finding;
 mod keys;
 mod lxd;
 mod machine;
+mod platform;
 mod programs;
 mod reach;
 mod scope;
@@ -72,6 +73,7 @@ fn look(app: &App, scope: &Scope) -> Result<Vec<Finding>> {
     });
     let mut items = programs::openssh(runner)?.to_vec();
     items.extend(keys::look(&scope.environments));
+    items.extend(platform::look(&scope.environments));
     items.push(programs::ansible(runner)?);
     if let Some(purpose) = scope.docker_purpose() {
         items.extend(programs::docker(runner, purpose)?);

@@ -19,12 +19,16 @@ use crate::story::{Phase, Work};
 
 /// Options of `deploy`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     #[command(flatten)]
     names: Names,
     /// Create the environment from this configuration file first, or update it
     #[arg(short, long, alias = "env-file", value_name = "FILE", conflicts_with_all = ["environments", "all"])]
     file: Option<PathBuf>,
+    /// Pull images again whose tags may lead to other images by now
+    #[arg(long)]
+    pull: bool,
     /// Stop before the tracker is started
     #[arg(long)]
     skip_run: bool,
@@ -62,6 +66,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     if let (Some(config), Some(file)) = (config, &args.file) {
         update::take_over(&mut work, config, file)?;
     }
+    work.env.pull |= args.pull;
     let provision = needed_provision(&work.env);
     let phases = remaining(&work.env, provision.as_ref(), args.skip_run);
     let was = work.env.stage;

@@ -2,22 +2,21 @@
 
 mod difference;
 pub mod host;
+pub mod images;
 
 use std::path::PathBuf;
 
 use crate::app::App;
 use crate::bundle::Bundle;
-use crate::config::{EnvironmentName, ImageSource};
+use crate::config::EnvironmentName;
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
-use crate::process::Runner;
 use crate::render::Templates;
 use crate::state::Stage;
 use crate::store::Release;
 use crate::story::{Phase, Step, Work};
-use crate::tools::docker::{self, docker};
-use crate::tools::ssh::Ssh;
-use host::{Asked, converse, not_in_place, on_the_host};
+use host::{Asked, converse, not_in_place};
+use images::Image;
 
 /// Options of `release`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +30,9 @@ pub struct Args {
     /// The tracker image's tag; kept for later releases, until "configured" is given
     #[arg(long, value_name = "TAG")]
     image_tag: Option<String>,
+    /// Pull images again whose tags may lead to other images by now
+    #[arg(long, conflicts_with = "dry_run")]
+    pull: bool,
     /// Do everything but the change, and print what would change
     #[arg(long)]
     dry_run: bool,
@@ -41,8 +43,8 @@ pub const RELEASE: Phase = Phase {
     command: "release",
     reaches: Stage::Released,
     steps: &[
+        Step { title: "Bring the images", run: images::bring },
         Step { title: "Render the files", run: render_files },
-        Step { title: "Bring the images", run: bring_images },
         Step { title: "Put the files on the host", run: put_files },
     ],
 };
@@ -52,6 +54,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "release", Stage::Configured)?;
     let choices = work.env.choices.clone();
     choose(&mut work, args)?;
+    work.env.pull |= args.pull;
     if args.dry_run {
         return super::done(difference::difference(&mut work)?);
     }
@@ -59,6 +62,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         // A tag that does not exist must not be in the way of the next release.
         if error.code() != Code::Interrupted {
             work.env.choices = choices;
+            work.env.pull = false;
             work.save()?;
         }
         return Err(error);
@@ -93,7 +97,7 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Renders everything, before anything is touched.
+/// Renders everything, before a file on the host is touched.
 fn render_files(work: &mut Work) -> Result<String> {
     let bundle = Bundle::of(work.revealed()?)?;
     let note = format!("{} files", bundle.files.len());
@@ -105,78 +109,20 @@ fn bundle<'w>(work: &'w Work) -> Result<&'w Bundle> {
     work.bundle.as_ref().ok_or_else(|| Error::new(Code::Internal, "the files are not rendered yet"))
 }
 
-/// Streams the images that the host lacks from the operator's own engine, when the configuration says so.
-fn bring_images(work: &mut Work) -> Result<String> {
-    if work.env.config.images.source == ImageSource::Registry {
-        return Ok("the host pulls what it lacks".into());
-    }
-    let lacking = lacking_images(work)?;
-    if lacking.is_empty() {
-        return Ok("the host has them".into());
-    }
-    // A container of the old image may run: should we be killed now, run must follow again.
-    work.env.stage = work.env.stage.min(Stage::Configured);
-    work.save()?;
-    work.changed = true;
-    for image in &lacking {
-        send_image(work.app.runner(), work.ssh()?, image)?;
-    }
-    Ok(format!("sent {}", lacking.join(", ")))
-}
-
-/// The images of the operator's own engine that the host has not, or has otherwise.
-fn lacking_images(work: &mut Work) -> Result<Vec<String>> {
-    let images: Vec<String> = bundle(work)?.images().into_iter().map(str::to_owned).collect();
-    let script = format!(
-        "all=$(docker image inspect --format '{0}' \"$@\" 2>/dev/null) && echo \"$all\" && exit; \
-         for image in \"$@\"; do print=$(docker image inspect --format '{0}' \"$image\" 2>/dev/null) || print=missing; echo \"$print\"; done",
-        docker::FINGERPRINT
-    );
-    let args: Vec<&str> = images.iter().map(String::as_str).collect();
-    let there = work.ssh()?.run_root(&script, &args)?;
-    if !there.ok() || there.stdout.lines().count() != images.len() {
-        return Err(on_the_host(&there, "the host does not tell which images it has"));
-    }
-    let here = docker::image_fingerprints(work.app.runner(), &args)?;
-    let mut lacking = vec![];
-    for ((image, here), on_host) in images.iter().zip(here).zip(there.stdout.lines()) {
-        let here = here.ok_or_else(|| not_here(image))?;
-        if here != on_host {
-            lacking.push(image.clone());
-        }
-    }
-    Ok(lacking)
-}
-
-fn not_here(image: &str) -> Error {
-    Error::new(
-        Code::ImageUnavailable,
-        format!("images.source is local, but the local Docker Engine has no image {image}"),
-    )
-    .help(format!("get it: docker pull {image}"))
-    .help("or let the host pull it: images.source = \"registry\"")
-}
-
-fn send_image(runner: Runner, ssh: &Ssh, image: &str) -> Result<()> {
-    runner.out.doing(&format!("sending {image}"));
-    let load = ssh.root("docker load --quiet", &[]).reading(docker(["save", image]));
-    let ran = ssh.judge(runner.run(&load)?)?;
-    if ran.ok() {
-        return Ok(());
-    }
-    Err(on_the_host(&ran, &format!("the image {image} did not get onto the host")))
+fn images<'w>(work: &'w Work) -> Result<&'w [Image]> {
+    work.images.as_deref().ok_or_else(|| Error::new(Code::Internal, "the images are not brought yet"))
 }
 
 /// Puts the files there. What the release is made from is kept before it is on the host, so that none is ever without.
 fn put_files(work: &mut Work) -> Result<String> {
     let script = Templates::of(&work.env)?.text("host/release.sh")?;
-    let bundle = bundle(work)?.clone();
+    let (bundle, images) = (bundle(work)?.clone(), images(work)?.to_vec());
     let manifest = bundle.manifest();
     let mut release = Release::of(&work.env, sha256(&manifest));
     work.ssh()?;
     let (ssh, env, store) = work.parts()?;
     let stage = env.stage;
-    let asked = Asked::of(ssh, &bundle, env.config.images.source);
+    let asked = Asked::of(ssh, &bundle, &images, env.config.images.source);
     let (told, ran) = converse(ssh, &script, &asked, |told, input| {
         if told.nothing_to_do() {
             input.send("stop\n");
@@ -199,6 +145,7 @@ fn put_files(work: &mut Work) -> Result<String> {
     if !ran.ok() {
         return Err(not_in_place(&told, &ran));
     }
+    env.pull = false;
     let Some(number) = told.released else {
         env.release = Some(told.release);
         store.know_release(&env.name, Release { number: told.release, ..release })?;

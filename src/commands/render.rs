@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::providers;
 use crate::render::{File, Templates};
+use crate::services;
 use crate::store::{Choices, Environment, Host, Origin};
 use crate::tools::ssh::Target;
 
@@ -28,7 +29,7 @@ const GROUPS: [&str; 8] =
     ["tofu", "ansible", "docker-compose", "tracker", "prometheus", "grafana", "caddy", "backup"];
 
 /// The scripts of `templates/host/` that the playbook `deploy.yml` runs on the host, as `release` and `run` do.
-const SCRIPTS: [&str; 2] = ["release.sh", "run.sh"];
+const SCRIPTS: [&str; 3] = ["images.sh", "release.sh", "run.sh"];
 
 /// Options of `render`.
 #[derive(Debug, clap::Args)]
@@ -157,7 +158,9 @@ fn release(env: &Environment, bundle: &Bundle) -> File {
     let release = json!({ "release": {
         "environment": env.name,
         "source": env.config.images.source,
-        "images": bundle.images(),
+        "tracker": env.tracker_reference(),
+        "schema": "2.0.0",
+        "images": services::images(env),
         "containers": containers,
         "manifest": bundle.manifest().lines().collect::<Vec<_>>(),
         "files": bundle.files.iter().map(|file| from_ansible(&file.path)).collect::<serde_json::Map<_, _>>(),

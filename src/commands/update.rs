@@ -26,8 +26,14 @@ pub struct Args {
     #[command(flatten)]
     names: Names,
     /// The new configuration file, or a folder with ENV.json for each environment
-    #[arg(short, long, alias = "env-file", value_name = "FILE")]
-    file: PathBuf,
+    #[arg(short, long, alias = "env-file", value_name = "FILE", required_unless_present_any = ["image_tag", "pull"])]
+    file: Option<PathBuf>,
+    /// The tracker image's tag; kept for later releases, until "configured" is given
+    #[arg(long, value_name = "TAG")]
+    image_tag: Option<String>,
+    /// Have the next release pull images again whose tags may lead to other images by now
+    #[arg(long)]
+    pull: bool,
     /// Print the difference, and store nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,20 +58,29 @@ pub struct Update {
 /// Updates.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let Some(name) = args.names.one(app, "update")? else {
-        if !args.file.is_dir() {
+        if args.file.as_ref().is_some_and(|file| !file.is_dir()) {
             let refused = "several environments have a file each: -f names the folder with ENV.json of each";
             return Err(
                 Error::new(Code::Usage, refused).help("torrust-tracker-deployer update --all -f FOLDER")
             );
         }
-        let file = shown_path(&args.file);
-        let mut options = vec!["-f", &file];
+        let options = args.typed(args.file.as_deref());
+        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
         options.extend(args.dry_run.then_some("--dry-run"));
         return many::run(app, &args.names, "update", &options, tell);
     };
-    let in_folder = || args.file.join(format!("{name}.json"));
-    let file = if args.file.is_dir() { in_folder() } else { args.file.clone() };
-    update(app, name, &file, args.dry_run)
+    let own = |file: &PathBuf| if file.is_dir() { file.join(format!("{name}.json")) } else { file.clone() };
+    update(app, name, args.file.as_ref().map(own).as_deref(), args)
+}
+
+impl Args {
+    /// What is typed for the same with this file, without `--dry-run`.
+    fn typed(&self, file: Option<&Path>) -> Vec<String> {
+        let file = file.map(|file| ["-f".to_owned(), shown_path(file)]);
+        let tag = self.image_tag.as_ref().map(|tag| ["--image-tag".to_owned(), tag.clone()]);
+        let pull = self.pull.then(|| "--pull".to_owned());
+        file.into_iter().flatten().chain(tag.into_iter().flatten()).chain(pull).collect()
+    }
 }
 
 /// An update in a few words.
@@ -78,16 +93,23 @@ fn tell(document: &serde_json::Value) -> String {
     }
 }
 
-fn update(app: &App, name: &EnvironmentName, file: &Path, dry_run: bool) -> super::Done {
-    let config = app.read_config(file)?;
+fn update(app: &App, name: &EnvironmentName, file: Option<&Path>, args: &Args) -> super::Done {
+    let config = file.map(|file| app.read_config(file)).transpose()?;
     let mut work = Work::begin(app, name, "update", Stage::Created)?;
-    let update = Update::of_work(&work, config)?;
-    let outcome = Updated::of(&update, file, dry_run);
+    let config = config.unwrap_or_else(|| work.env.config.clone());
+    let mut update = Update::of_work(&work, config)?;
+    if let Some(tag) = &args.image_tag {
+        update.choose_tag(&work.env, tag);
+    }
+    if args.pull {
+        update.pull();
+    }
+    let outcome = Updated::of(&update, file, args);
     if outcome.changed {
         work.turn_into(update.env);
         work.save()?;
     }
-    if !dry_run {
+    if !args.dry_run {
         work.remember(None)?;
     }
     super::done(outcome)
@@ -129,6 +151,25 @@ impl Update {
             work.remember(Some(refused.code()))?;
             Err(refused)
         })
+    }
+
+    /// With another tag of the tracker's image, as `release --image-tag` chooses it.
+    fn choose_tag(&mut self, env: &Environment, tag: &str) {
+        self.env.choices.image_tag = (tag != "configured").then(|| tag.to_owned());
+        let (old, new) = (env.tracker_reference(), self.env.tracker_reference());
+        self.changes.retain(|change| change.path != "images.tracker");
+        if old != new {
+            let path = "images.tracker".into();
+            self.changes.push(Change { path, old: old.into(), new: new.into() });
+            release_again(&mut self.env);
+        }
+    }
+
+    /// With a next release that asks the registry again.
+    fn pull(&mut self) {
+        self.env.pull = true;
+        self.notes.push("the next release pulls the images again".into());
+        release_again(&mut self.env);
     }
 
     /// Says what differs.
@@ -177,10 +218,7 @@ fn move_back(next: &mut Environment, env: &Environment, changes: &[Change]) -> R
     }
     let released = |change: &Change| !NOT_RELEASED.iter().any(|section| change.is_in(section));
     if changes.iter().any(released) {
-        next.stage = next.stage.min(Stage::Configured);
-        // What it tried is not what is wanted now.
-        next.attempt =
-            next.attempt.take().filter(|attempt| KEPT_ATTEMPTS.contains(&attempt.command.as_str()));
+        release_again(next);
     }
     for command in again(env, next)? {
         match command {
@@ -189,6 +227,15 @@ fn move_back(next: &mut Environment, env: &Environment, changes: &[Change]) -> R
         }
     }
     Ok(())
+}
+
+fn release_again(next: &mut Environment) {
+    if next.host.is_none() {
+        return;
+    }
+    next.stage = next.stage.min(Stage::Configured);
+    // What it tried is not what is wanted now.
+    next.attempt = next.attempt.take().filter(|attempt| KEPT_ATTEMPTS.contains(&attempt.command.as_str()));
 }
 
 /// The commands before `release` that have to come to their end once more, when an environment becomes another.
@@ -216,30 +263,32 @@ struct Updated {
     to_run: Vec<&'static str>,
     notes: Vec<String>,
     next: String,
+    /// What was asked for: a file, or options.
     #[serde(skip)]
-    file: String,
+    asked: String,
     #[serde(skip)]
     dry_run: bool,
 }
 
 impl Updated {
-    fn of(update: &Update, file: &Path, dry_run: bool) -> Self {
-        let (env, file) = (&update.env, shown_path(file));
+    fn of(update: &Update, file: Option<&Path>, args: &Args) -> Self {
+        let (env, dry_run, typed) = (&update.env, args.dry_run, args.typed(file).join(" "));
         let to_run = deploy::to_run(env);
-        let next = match (dry_run && !update.changes.is_empty(), to_run.is_empty()) {
-            (true, _) => format!("update {} -f {file}", env.name),
+        let differs = !update.changes.is_empty() || args.pull;
+        let next = match (dry_run && differs, to_run.is_empty()) {
+            (true, _) => format!("update {} {typed}", env.name),
             (false, true) => format!("test {}", env.name),
             (false, false) => format!("deploy {}", env.name),
         };
         Self {
             name: env.name.clone(),
             state: env.stage,
-            changed: !dry_run && !update.changes.is_empty(),
+            changed: !dry_run && differs,
             changes: update.changes.clone(),
             to_run,
             notes: update.notes.clone(),
             next: format!("torrust-tracker-deployer {next}"),
-            file,
+            asked: file.map_or(typed, shown_path),
             dry_run,
         }
     }
@@ -247,11 +296,17 @@ impl Updated {
 
 impl std::fmt::Display for Updated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (name, file) = (&self.name, &self.file);
-        if self.changes.is_empty() {
-            return write!(f, "{name} is as {file} says; nothing was changed\nnext: {}", self.next);
+        let (name, asked) = (&self.name, &self.asked);
+        if self.changes.is_empty() && self.notes.is_empty() {
+            return write!(f, "{name} is as {asked} says; nothing was changed\nnext: {}", self.next);
         }
-        writeln!(f, "{name}: {file} differs from what {} stored:", if self.dry_run { "is" } else { "was" })?;
+        if !self.changes.is_empty() {
+            writeln!(
+                f,
+                "{name}: {asked} differs from what {} stored:",
+                if self.dry_run { "is" } else { "was" }
+            )?;
+        }
         for change in &self.changes {
             writeln!(f, "  {change}")?;
         }

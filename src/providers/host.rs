@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Code, Error, Result};
 use crate::process::Ran;
 use crate::render;
+use crate::services::tracker::published;
 use crate::state::Stage;
 use crate::store::Environment;
 use crate::story::Work;
@@ -162,6 +163,7 @@ pub fn inspect(work: &mut Work) -> Result<String> {
     let facts: HashMap<&str, &str> = ran.stdout.lines().filter_map(|line| line.split_once('=')).collect();
     let fact = |name: &str| facts.get(name).copied().unwrap_or_default();
     let system = check_system(fact("os"), fact("version"), fact("arch"))?;
+    published::check_host(&work.env.tracker_reference(), fact("arch"))?;
     check_disk(fact("disk_free_kib"))?;
     if let Some(host) = work.host_mut() {
         host.system.clone_from(&system);

@@ -12,7 +12,7 @@ use crate::tools::ssh::sh_quote;
 /// The backups, where the configuration asks for them.
 pub const KIND: Kind = Kind {
     name: "backup",
-    in_container: false,
+    image: None,
     wanted: |config| config.backup.is_some(),
     service,
     ports: |_| vec![],

@@ -21,7 +21,7 @@ use crate::tools::ssh::sh_quote;
 /// The proxy, wanted as soon as something is to be behind it.
 pub const KIND: Kind = Kind {
     name: NAME,
-    in_container: true,
+    image: Some(|env| env.config.images.caddy.clone()),
     wanted: |config| !super::sites(config).is_empty(),
     service,
     ports: |_| PORTS.to_vec(),

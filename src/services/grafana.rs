@@ -18,7 +18,7 @@ use crate::store::{Environment, Host};
 /// Grafana, where the configuration has its section.
 pub const KIND: Kind = Kind {
     name: "grafana",
-    in_container: true,
+    image: Some(|env| env.config.images.grafana.clone()),
     wanted: |config| config.grafana.is_some(),
     service,
     ports,

@@ -16,7 +16,7 @@ use crate::store::Environment;
 /// The database server, of an environment whose database is MySQL.
 pub const KIND: Kind = Kind {
     name: NAME,
-    in_container: true,
+    image: Some(|env| env.config.images.mysql.clone()),
     wanted: |config| config.tracker.core.mysql().is_some(),
     service,
     ports: |_| vec![],

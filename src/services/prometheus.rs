@@ -12,7 +12,7 @@ use crate::tools::ssh::sh_quote;
 /// Prometheus, where the configuration has its section.
 pub const KIND: Kind = Kind {
     name: "prometheus",
-    in_container: true,
+    image: Some(|env| env.config.images.prometheus.clone()),
     wanted: |config| config.prometheus.is_some(),
     service,
     ports: |_| vec![Port { number: PORT, protocol: Protocol::Tcp, reach: Reach::Loopback }],

@@ -3,6 +3,7 @@
 mod listener;
 pub mod load;
 pub mod meeting;
+pub mod published;
 pub mod schema;
 pub mod stored;
 
@@ -27,7 +28,7 @@ use crate::store::{Environment, Host};
 /// The tracker, which every environment has.
 pub const KIND: Kind = Kind {
     name: NAME,
-    in_container: true,
+    image: Some(Environment::tracker_reference),
     wanted: |_| true,
     service,
     ports,

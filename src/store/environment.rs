@@ -40,6 +40,9 @@ pub struct Environment {
     /// Commands that the stage has behind it, and that a change of the configuration makes necessary again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
+    /// Whether the next release asks for images again that the host has (`--pull`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pull: bool,
     /// What was chosen on the command line and holds for later commands too.
     #[serde(default)]
     pub choices: Choices,
@@ -119,6 +122,12 @@ pub struct Choices {
 }
 
 impl Host {
+    /// Its processor's architecture, as `uname -m` prints it; empty while it is not known.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        self.system.rsplit(' ').next().unwrap_or_default()
+    }
+
     /// Its addresses, the one that we connect to first.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.address.as_str()).chain(self.address_v6.as_deref())
@@ -148,6 +157,7 @@ impl Environment {
             healthy: None,
             tracker_image: None,
             again: vec![],
+            pull: false,
             choices,
             config,
         }

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Puts a release into /opt/torrust, as root. Running it twice, or again after it was cut off, does no harm.
 #
-#   release.sh ENVIRONMENT SOURCE LINES IMAGE...      a new one
+#   release.sh ENVIRONMENT SOURCE LINES 'IMAGE ID DIGEST'...   a new one, of images that images.sh brought
 #   release.sh ENVIRONMENT SOURCE back N              one that is kept, N, as the next one: its files, units and images
 #     ENVIRONMENT   whose release this is; a host has one
-#     SOURCE   registry: images that are missing are pulled; local: they were brought before
+#     SOURCE   registry: images that are gone from the host are pulled by their digests; local: they are not
 #     LINES    how many lines of manifest follow on standard input:
 #                dir MODE OWNER PATH      a folder
 #                unit PATH                one of the files is a systemd unit, to be enabled and started
@@ -12,12 +12,12 @@
 #
 # It answers with one fact a line, then waits for one word:
 #   release N            the release in place (0: none)
-#   image REF ID|missing
 #   foreign ENVIRONMENT             the host has the release of another one; that is all
 #   unknown N                       the release to be put back is not kept; that is all
 #   manifest SHA256                 of the release to be put back
 #   differs PATH | missing PATH     a file that is not as the manifest wants it
-#   unrecorded                      the release in place has not these files and images, or its units are not at work
+#   unrecorded                      the release in place has not these files and images, the images are not what their
+#                                   names lead to, or the units of the release are not at work
 #   ready
 # stop:  nothing is done.
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
@@ -108,7 +108,7 @@ id() {
   echo "$id"
 }
 
-# images REF...: what the host has under these names, a line each, as a release keeps it.
+# images IMAGE...: "IMAGE ID" of what the host has under these names.
 images() {
   local image ids
   # One call for all is quicker, and enough where none is missing.
@@ -119,38 +119,33 @@ images() {
   for image in "$@"; do echo "$image $(id "$image")"; done
 }
 
-pull() {
-  local image
-  for image in "$@"; do
-    [ "$(id "$image")" = missing ] || continue
-    [ "$source" = registry ] || fail "the image $image is not on the host"
-    echo "pulling $image"
-    docker pull --quiet "$image" >/dev/null || { echo "image-unavailable $image"; exit 1; }
-  done
+# find_image IMAGE ID DIGEST: its name may lead to another image by now, here and in the registry. That of here is kept.
+find_image() {
+  local other
+  [ "$(id "$2")" = missing ] || return 0
+  if [ "$source" = registry ]; then
+    echo "pulling $1"
+    other=$(id "$1")
+    [ "${3:--}" = - ] || docker pull --quiet "$3" >/dev/null || :
+    [ "$(id "$2")" != missing ] || docker pull --quiet "$1" >/dev/null || :
+    [ "$other" = missing ] || docker tag "$other" "$1"
+  fi
+  [ "$(id "$2")" != missing ] || { echo "image-unavailable $1"; fail "$2 is not on the host any more"; }
 }
 
-# What a release had under a name may be there without it by now. A registry may have something else under that name.
 find_images() {
-  local image wanted other
-  [ -n "$back" ] || { pull "$@"; return; }
-  while read -r image wanted; do
-    [ "$(id "$wanted")" = missing ] || continue
-    other=$(id "$image")
-    if [ "$source" = registry ]; then
-      echo "pulling $image"
-      docker pull --quiet "$image" >/dev/null || :
-      [ "$other" = missing ] || docker tag "$other" "$image"
-    fi
-    [ "$(id "$wanted")" != missing ] || { echo "image-unavailable $image"; fail "$wanted, which it was then, is gone"; }
-  done <"$back/images"
+  local image wanted digest
+  mapfile -t ids < <(cut -d ' ' -f 2 <<<"$wanted_images")
+  ! docker image inspect "${ids[@]}" >/dev/null 2>&1 || return 0
+  while read -r image wanted digest; do find_image "$image" "$wanted" "$digest"; done <<<"$wanted_images"
 }
 
+# What is named by a digest has no other name, and needs none.
 name_images() {
   local image wanted
-  [ -n "$back" ] || return 0
-  while read -r image wanted; do
-    docker tag "$wanted" "$image"
-  done <"$back/images"
+  while read -r image wanted _; do
+    [[ $image == *@* ]] || grep -qxF "$image $wanted" <<<"$present" || docker tag "$wanted" "$image"
+  done <<<"$wanted_images"
 }
 
 make_folders() {
@@ -227,7 +222,7 @@ remove_files() {
 
 keep() {
   local number=$(($(current) + 1))
-  images "$@" >"$incoming/images"
+  printf '%s\n' "$wanted_images" >"$incoming/images"
   rm -rf "${releases:?}/$number"
   mv "$incoming" "$releases/$number"
   ln -sfn "$number" "$releases/current.new"
@@ -240,8 +235,10 @@ keep() {
 
 # Whether the release in place has these files and these images, and both are what is at work.
 in_place() {
+  local wanted
   [ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] || return 1
-  [ "$(cat "$releases/current/images" 2>/dev/null)" = "$wanted_images" ] && [ "$present" = "$wanted_images" ] && units_work
+  wanted=$(cut -d ' ' -f 1,2 <<<"$wanted_images")
+  [ "$(cut -d ' ' -f 1,2 "$releases/current/images" 2>/dev/null)" = "$wanted" ] && [ "$present" = "$wanted" ] && units_work
 }
 
 # A look leaves no trace on a host that has nothing yet.
@@ -257,21 +254,19 @@ if [ "$lines" = back ]; then
   back=$releases/$1
   [ -e "$back/images" ] || { echo "unknown $1"; exit 0; }
   manifest=$(cat "$back/manifest")
-  mapfile -t names <"$back/images"
-  set -- "${names[@]%% *}"
+  wanted_images=$(cat "$back/images")
 else
+  wanted_images=$(printf '%s\n' "$@")
   # No more than these lines are read, also when all came at once.
   mapfile -t -n "$lines" wanted
   manifest=$(printf '%s\n' "${wanted[@]}")
 fi
 changes=$(compare)
-present=$(images "$@")
-wanted_images=$present
-[ -z "$back" ] || wanted_images=$(cat "$back/images")
+mapfile -t names < <(cut -d ' ' -f 1 <<<"$wanted_images")
+present=$(images "${names[@]}")
 echo "release $(current)"
 [ -z "$back" ] || echo "manifest $(sha256sum <"$back/manifest" | cut -d' ' -f1)"
 in_place || echo unrecorded
-echo "image ${present//$'\n'/$'\n'image }"
 [ -z "$changes" ] || echo "$changes"
 echo ready
 
@@ -286,12 +281,12 @@ case $word in
     [ -e /dev/fd/9 ] || take_lock
     trap tidy EXIT
     receive
-    find_images "$@"
+    find_images
     make_folders
     install_files
     install_units
     remove_files
-    keep "$@"
+    keep
     ;;
   *) fail "unknown word: $word" ;;
 esac

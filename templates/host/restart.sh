@@ -18,7 +18,7 @@ said=$(mktemp /run/torrust-tracker-restart.XXXXXX)
 compose() { docker compose "$@" >>"$said" 2>&1 8>&- 9>&-; }
 compose stop || :
 code=0
-compose up --detach --no-recreate --wait --wait-timeout "$1" || code=$?
+compose up --detach --no-recreate --pull never --wait --wait-timeout "$1" || code=$?
 [ "$code" -eq 0 ] || cat "$said" >&2 || :
 rm -f "$said"
 exit "$code"

@@ -6,6 +6,8 @@
 # It answers with one fact a line:
 #   waiting                         another release or run is at work on this host
 #   half-restored ID                a restore was cut off; that is all
+#   other-image N IMAGE             release N is of another image than the host has under this name, or of one that is
+#                                   missing; that is all
 #   listen PROTOCOL ADDRESS PORT PROCESS    who listens on the host; the address * is both families
 #   container JSON                  each container, as `docker compose ps --format json` has it
 #   ready                           then it waits for a word: "up" or "stop"
@@ -20,6 +22,19 @@ exec 9>.lock
 flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
 # Half a database must not be started with; its old one is beside it.
 [ ! -e .half-restored ] || { echo "half-restored $(cat .half-restored)"; exit 1; }
+
+# Files and images of a release go together, and Compose knows images by their names alone.
+check_images() {
+  local kept=releases/current/images names ids image
+  [ -e "$kept" ] || return 0
+  mapfile -t names < <(cut -d ' ' -f 1 "$kept")
+  ids=$(docker image inspect --format '{{.Id}}' "${names[@]}" 2>/dev/null) || :
+  [ "$ids" != "$(cut -d ' ' -f 2 "$kept")" ] || return 0
+  for image in "${names[@]}"; do
+    ids=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || :
+    grep -q "^$image $ids\( \|$\)" "$kept" || { echo "other-image $(basename "$(readlink releases/current)") $image"; exit 1; }
+  done
+}
 
 look() { docker compose ps --all --no-trunc --format json; }
 
@@ -61,6 +76,7 @@ linger() {
   kill "$up" 2>/dev/null || :
 }
 
+check_images
 listeners
 containers
 echo ready
@@ -73,7 +89,8 @@ since=$(date +%s)
 following='' ended=''
 # Compose waits for services that others depend on; how all fare is told meanwhile.
 trap '' PIPE
-docker compose up --detach --remove-orphans --quiet-pull > >(relay) 2>&1 9>&- &
+# Another image than the released one must not come by itself.
+docker compose up --detach --remove-orphans --pull never > >(relay) 2>&1 9>&- &
 up=$!
 word='' part=''
 trap '[ -n "$word" ] || linger; kill $(jobs -p) 2>/dev/null || :' EXIT

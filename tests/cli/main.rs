@@ -12,6 +12,7 @@ mod create;
 mod deploy;
 mod ending;
 mod host;
+mod images;
 mod interrupt;
 mod locking;
 mod log;

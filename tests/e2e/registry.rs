@@ -1,9 +1,13 @@
 //! Images from a registry: a real one, on the host's own loopback, which Docker reads without TLS.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use crate::desk::Desk;
 use crate::host::{Host, eventually};
+use crate::lab;
 
 const IMAGE: &str = "127.0.0.1:5000/tracker:3.0.0";
 
@@ -37,4 +41,91 @@ fn the_host_pulls_what_it_lacks_and_only_that() {
 
     host.exec("systemctl stop docker-registry");
     assert_eq!(desk.deploy()["changed"], false, "an image that is there is not asked for");
+}
+
+/// Makes another image and pushes it under the same tag; the host's own name leads where it led before.
+fn move_tag(host: &Host) {
+    host.exec(&format!(
+        "docker tag {IMAGE} before && printf 'FROM before\nLABEL moved=yes\n' | docker build --quiet --tag {IMAGE} - \
+         && docker push --quiet {IMAGE} && docker tag before {IMAGE} && docker rmi before"
+    ));
+}
+
+/// The image that the tracker runs.
+fn running_image(host: &Host) -> String {
+    host.exec("docker inspect --format '{{.Image}}' torrust-tracker-1")
+}
+
+#[test]
+fn pull_follows_a_tag_and_a_rollback_has_the_bytes_that_ran() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    start_registry(&host);
+    let mut config = desk.config();
+    config["images"] = json!({ "source": "registry", "tracker": IMAGE });
+    desk.create(&config);
+    desk.register(&host);
+    desk.deploy();
+    let first = running_image(&host);
+    move_tag(&host);
+    assert_eq!(desk.deploy()["changed"], false, "an image that is there is not asked for");
+
+    let pulled = desk.run_in_text(&["deploy", &desk.name, "--pull"]);
+    assert_eq!(pulled.code, Some(0), "{}", pulled.err);
+    assert!(pulled.err.contains(&format!("{IMAGE} changed: ")), "{}", pulled.err);
+    let second = running_image(&host);
+    assert_ne!(first, second);
+    let kept = host.exec("cat /opt/torrust/releases/current/images");
+    assert!(kept.starts_with(&format!("{IMAGE} {second} 127.0.0.1:5000/tracker@sha256:")), "{kept}");
+
+    // Neither the host nor the tag has the first one any more.
+    host.exec("docker image prune --force");
+    assert!(!host.succeeds(&format!("docker image inspect {first}")));
+    assert_eq!(desk.run(&["rollback", &desk.name]).ok()["state"], "running");
+    assert_eq!(running_image(&host), first);
+    assert_eq!(desk.deploy()["changed"], false);
+
+    host.exec("systemctl stop docker-registry");
+    let running = host.tracker();
+    let refused = desk.run(&["deploy", &desk.name, "--pull"]).fails("image_unavailable");
+    refused.says(&[&format!("the host cannot pull the image {IMAGE} again")]).helps("deploy");
+    assert_eq!(desk.deploy()["changed"], false);
+    assert_eq!(host.tracker(), running, "the old release runs on");
+}
+
+/// What was looked at is what goes in: whatever a name leads to by then.
+#[test]
+fn a_tag_that_moves_in_the_middle_of_a_release_is_not_released() {
+    let mut desk = Desk::new();
+    let host = Host::configured(&desk);
+    host.exec("printf 'FROM lab/tracker:3.0.0\nLABEL moved=yes\n' | docker build --quiet --tag moved -");
+    desk.create(&desk.config());
+    desk.register(&host);
+    // Between the look at the images and the files: an `ssh` that lets the tag move first.
+    let real =
+        lab::path().split(':').map(|folder| format!("{folder}/ssh")).find(|ssh| fs::exists(ssh).unwrap());
+    let moving = format!(
+        "#!/bin/bash\ncase $* in *releases/.incoming*) docker exec {} docker tag moved {} ;; esac\nexec {} \"$@\"\n",
+        host.name,
+        lab::TRACKER,
+        real.unwrap()
+    );
+    fs::create_dir(desk.path("bin")).unwrap();
+    desk.write("bin/ssh", &moving);
+    fs::set_permissions(desk.path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", desk.path("bin").display(), lab::path());
+    desk.variables.push(("PATH", path));
+    desk.run(&["release", &desk.name]).ok();
+    desk.variables.clear();
+    let id = |name: &str| host.exec(&format!("docker image inspect --format '{{{{.Id}}}}' {name}"));
+    assert_ne!(id(lab::TRACKER), id("moved"));
+    assert_eq!(host.exec("cut -d ' ' -f 2 /opt/torrust/releases/current/images"), id(lab::TRACKER));
+
+    // Later it is refused, and not started.
+    host.exec(&format!("docker tag moved {}", lab::TRACKER));
+    let refused = desk.run(&["run", &desk.name]).fails("state_refused");
+    refused.says(&["on the host is not the image of release 1"]).helps("deploy");
+    assert_eq!(host.exec("docker ps --quiet"), "");
+    assert_eq!(desk.deploy()["state"], "running");
+    assert_ne!(running_image(&host), id("moved"), "the local engine's image is the one that is wanted");
 }

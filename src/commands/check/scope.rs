@@ -6,6 +6,7 @@ use super::{lxd, reach};
 use crate::app::App;
 use crate::config::{Config, Docker, ImageSource, Images, Lxd, Provider, ProviderKind};
 use crate::error::Result;
+use crate::services;
 use crate::state::Stage;
 use crate::store::Environment;
 
@@ -93,7 +94,7 @@ impl Scope {
     /// The registries that images come from, each once.
     #[must_use]
     pub fn registries(&self) -> BTreeSet<String> {
-        let mut images: Vec<String> = self.configs().flat_map(pulled).collect();
+        let mut images: Vec<String> = self.environments.iter().flat_map(pulled).collect();
         let bases = self.configs().filter_map(|config| match &config.provider {
             Provider::Docker(docker) => Some(docker.base_image.clone()),
             _ => None,
@@ -107,16 +108,6 @@ impl Scope {
 }
 
 /// The images that the host pulls itself.
-fn pulled(config: &Config) -> Vec<String> {
-    let images = &config.images;
-    let wanted = [
-        (true, &images.tracker),
-        (config.tracker.core.mysql().is_some(), &images.mysql),
-        (config.tracker.core.postgresql().is_some(), &images.postgresql),
-        (config.prometheus.is_some(), &images.prometheus),
-        (config.grafana.is_some(), &images.grafana),
-        (config.https.is_some(), &images.caddy),
-    ];
-    let pulls = images.source == ImageSource::Registry;
-    wanted.into_iter().filter(|(wanted, _)| pulls && *wanted).map(|(_, image)| image.clone()).collect()
+fn pulled(env: &Environment) -> Vec<String> {
+    if env.config.images.source == ImageSource::Local { vec![] } else { services::images(env) }
 }

@@ -6,9 +6,8 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::host::{Asked, converse, on_the_host};
-use super::{bundle, lacking_images, render_files};
+use super::{bundle, images, render_files};
 use crate::bundle::Bundle;
-use crate::config::ImageSource;
 use crate::error::Result;
 use crate::render::Templates;
 use crate::story::Work;
@@ -73,12 +72,13 @@ impl std::fmt::Display for Difference {
 
 /// Compares with the host without changing it.
 pub fn difference(work: &mut Work) -> Result<Difference> {
+    let (seen, images_missing) = images::compare(work)?;
     render_files(work)?;
     let script = Templates::of(&work.env)?.text("host/release.sh")?;
     let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
     let ssh = work.ssh()?;
-    let (told, ran) = converse(ssh, &script, &Asked::of(ssh, &bundle, source), |_, input| {
+    let (told, ran) = converse(ssh, &script, &Asked::of(ssh, &bundle, &seen.images, source), |_, input| {
         input.send("show\n");
         input.close();
         Ok(())
@@ -86,8 +86,6 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
     if !ran.ok() {
         return Err(on_the_host(&ran, "the comparison with the host failed"));
     }
-    // A host with another image of that name lacks the right one.
-    let images_missing = if source == ImageSource::Local { lacking_images(work)? } else { told.images };
     let files = told.changes.iter().map(|path| compare(&bundle, path, &told.contents)).collect();
     Ok(Difference { release_in_place: told.release.to_string(), images_missing, files })
 }

@@ -1,5 +1,6 @@
 //! The conversation with `release.sh`, which puts releases in place, new ones and kept ones.
 
+use super::images::{Image, not_pulled};
 use crate::bundle::Bundle;
 use crate::config::ImageSource;
 use crate::error::{Code, Error, Result};
@@ -13,8 +14,6 @@ pub struct Told {
     pub release: u64,
     /// Files that are not as they should be.
     pub changes: Vec<String>,
-    /// Images that the host lacks.
-    pub images: Vec<String>,
     /// Contents of the files on the host, for a comparison.
     pub contents: Vec<(String, String)>,
     /// The number of the new release.
@@ -25,7 +24,8 @@ pub struct Told {
     pub manifest: Option<String>,
     /// The release to be put back is not kept.
     pub unknown: bool,
-    /// The files are as they should be, but no release has them on its list: an earlier call was cut off.
+    /// The files are as they should be, but no release has them and these images on its list: the images are others, or
+    /// an earlier call was cut off.
     unrecorded: bool,
     /// The files were being moved into place.
     pub installing: bool,
@@ -41,7 +41,6 @@ impl Told {
         match word {
             "release" => self.release = rest.parse().unwrap_or_default(),
             "missing" | "differs" => self.changes.push(rest.to_owned()),
-            "image" => self.images.extend(rest.strip_suffix(" missing").map(str::to_owned)),
             "content" => {
                 self.contents.extend(rest.split_once(' ').map(|(path, text)| (path.into(), text.into())));
             }
@@ -60,7 +59,7 @@ impl Told {
     /// Whether files, images and units are as they should be.
     #[must_use]
     pub fn nothing_to_do(&self) -> bool {
-        self.changes.is_empty() && self.images.is_empty() && !self.unrecorded
+        self.changes.is_empty() && !self.unrecorded
     }
 }
 
@@ -71,12 +70,12 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// A new release.
+    /// A new release, of these images and no others that have their names by then.
     #[must_use]
-    pub fn of(ssh: &Ssh, bundle: &Bundle, source: ImageSource) -> Self {
+    pub fn of(ssh: &Ssh, bundle: &Bundle, images: &[Image], source: ImageSource) -> Self {
         let manifest = bundle.manifest();
         let lines = manifest.lines().count().to_string();
-        let images = bundle.images().into_iter().map(str::to_owned);
+        let images = images.iter().map(Image::line);
         Self { args: begin(ssh, source).into_iter().chain([lines]).chain(images).collect(), manifest }
     }
 
@@ -135,12 +134,7 @@ fn foreign(other: &str, ssh: &Ssh) -> Error {
 #[must_use]
 pub fn not_in_place(told: &Told, ran: &Ran) -> Error {
     if let Some(image) = &told.unavailable {
-        return Error::new(Code::ImageUnavailable, format!("the host cannot pull the image {image}"))
-            .why(ran.complaint())
-            .help("is the name right, and does the host reach the registry?")
-            .help(
-                "without a registry: images.source = \"local\" sends the images from your own Docker Engine",
-            );
+        return not_pulled(image, ran);
     }
     let what = match (told.installing, told.release) {
         (true, _) => "the release was not put in place whole".to_owned(),

@@ -103,6 +103,7 @@ impl<'w> Starter<'w> {
                     .why(error)
             })?),
             "half-restored" => self.fail(half_restored(&self.name, rest), input),
+            "other-image" => self.fail(other_image(&self.name, rest), input),
             "ready" => self.answer_ready(input),
             "started" => self.answer_started(input),
             "failed" => self.up = Up::Failed,
@@ -246,6 +247,18 @@ fn port_in_use(port: Port, process: &str) -> Error {
         return error.help(format!("or have it listen elsewhere: the stack's own {number} is fixed"));
     }
     error.help("or choose another port in the configuration: torrust-tracker-deployer deploy -f FILE")
+}
+
+/// `rest` is the release's number and the image's name.
+fn other_image(name: &EnvironmentName, rest: &str) -> Error {
+    let (number, image) = rest.split_once(' ').unwrap_or(("", rest));
+    let what = format!("{image} on the host is not the image of release {number}");
+    Error::new(Code::StateRefused, what)
+        .why("another image has that name now, or the image was removed; the release's files may not fit another one")
+        .help(format!("make a release of the images that are there: torrust-tracker-deployer deploy {name}"))
+        .help(format!(
+            "or put the release's own image back: torrust-tracker-deployer rollback {name} --to {number}"
+        ))
 }
 
 fn half_restored(name: &EnvironmentName, id: &str) -> Error {

@@ -51,5 +51,6 @@ def release():
         "files": sum(1 for line in manifest() if line[0] not in ("dir", "unit")),
         "drift": drift(),
         "restore": restore(),
-        "images": dict(line.split(" ", 1) for line in lines(f"{current}/images") if " " in line),
+        # IMAGE ID DIGEST; older releases have no digest.
+        "images": dict(line.split(" ")[:2] for line in lines(f"{current}/images") if " " in line),
     }

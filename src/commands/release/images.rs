@@ -1,0 +1,283 @@
+//! `Bring the images`: the host pulls what it lacks, or is sent it. One session tells what the images are.
+
+use super::host::on_the_host;
+use crate::config::ImageSource;
+use crate::error::{Code, Error, Result};
+use crate::process::{Cmd, Ran, Stream};
+use crate::render::Templates;
+use crate::services;
+use crate::services::tracker::published;
+use crate::story::Work;
+use crate::tools::docker::{self, docker};
+
+/// An image on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// As the configuration names it.
+    pub reference: String,
+    /// Its id; `missing` where the host has none under that name.
+    pub id: String,
+    /// The digest by which a registry has it, as `NAME@sha256:…`; `-` where none is known to.
+    digest: String,
+    architecture: String,
+    /// The same in every engine.
+    print: String,
+}
+
+/// What `images.sh` is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Look,
+    Pull,
+    Refresh,
+    Load,
+}
+
+/// What `images.sh` reported.
+#[derive(Default)]
+pub struct Told {
+    /// The images that were asked for, in that order.
+    pub images: Vec<Image>,
+    /// The host's architecture.
+    host: String,
+    /// What the registry was asked for.
+    pulled: Vec<String>,
+    /// The ids of earlier images, by the references that another image was brought for.
+    before: Vec<(String, String)>,
+    /// The image that its registry did not give.
+    unavailable: Option<String>,
+}
+
+impl Image {
+    fn read(line: &str) -> Self {
+        let mut fields = line.splitn(5, ' ').map(str::to_owned);
+        let mut field = |default: &str| fields.next().unwrap_or_else(|| default.to_owned());
+        let (reference, id, digest) = (field(""), field("missing"), field("-"));
+        Self { reference, id, digest, architecture: field(""), print: field("") }
+    }
+
+    /// Whether the host has it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.id != "missing"
+    }
+
+    /// As a release keeps it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {} {}", self.reference, self.id, self.digest)
+    }
+}
+
+impl Told {
+    fn hear(&mut self, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "image" => self.images.push(Image::read(rest)),
+            "pulling" => self.pulled.push(rest.to_owned()),
+            "host" => rest.clone_into(&mut self.host),
+            "before" => {
+                self.before.extend(rest.split_once(' ').map(|(image, id)| (image.into(), id.into())));
+            }
+            "image-unavailable" => self.unavailable = Some(rest.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// An image of another architecture would start, and fail with the kernel's words.
+    fn check_architectures(&self) -> Result<()> {
+        let host = match self.host.as_str() {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let other = |image: &&Image| {
+            let architecture = image.architecture.as_str();
+            matches!(architecture, "amd64" | "arm64") && architecture != host
+        };
+        let Some(image) = self.images.iter().find(other) else { return Ok(()) };
+        let what =
+            format!("the image {} is for {}, and the host is {host}", image.reference, image.architecture);
+        Err(Error::new(Code::HostUnsupported, what)
+            .help(format!("name an image for {host} in the configuration's section images"))
+            .help("or use another host"))
+    }
+
+    /// What was done to have the images there.
+    fn note(&self, how: How) -> String {
+        if how != How::Refresh {
+            return if self.pulled.is_empty() {
+                "the host has them".into()
+            } else {
+                format!("pulled {}", self.pulled.join(", "))
+            };
+        }
+        let id = |reference: &str| {
+            let found = self.images.iter().find(|image| image.reference == reference);
+            found.map_or("", |image| image.id.as_str())
+        };
+        let newer: Vec<String> = self
+            .before
+            .iter()
+            .map(|(image, before)| format!("{image} changed: {} -> {}", short(before), short(id(image))))
+            .collect();
+        match (&newer[..], &self.pulled[..]) {
+            ([], []) => "all are named by a digest: nothing to ask for".into(),
+            ([], _) => "asked the registry: no other images under these names".into(),
+            (newer, _) => newer.join("; "),
+        }
+    }
+}
+
+/// An id as people compare it.
+fn short(id: &str) -> String {
+    id.trim_start_matches("sha256:").chars().take(12).collect()
+}
+
+/// The step: afterwards the host has every image, and it is known which ones.
+pub fn bring(work: &mut Work) -> Result<String> {
+    published::check_host(&work.env.tracker_reference(), work.env.host()?.architecture())?;
+    // A secret that is not available must fail before an image is brought.
+    work.revealed()?;
+    let (told, note) = match work.env.config.images.source {
+        ImageSource::Registry => pull(work)?,
+        ImageSource::Local => send_lacking(work)?,
+    };
+    told.check_architectures()?;
+    work.images = Some(told.images);
+    Ok(note)
+}
+
+fn pull(work: &mut Work) -> Result<(Told, String)> {
+    let how = if work.env.pull { How::Refresh } else { How::Pull };
+    let told = ask(work, how, &services::images(&work.env), None)?;
+    let note = told.note(how);
+    Ok((told, note))
+}
+
+/// Streams the images that the host lacks, or has otherwise, from the operator's own engine.
+fn send_lacking(work: &mut Work) -> Result<(Told, String)> {
+    let (mut told, lacking) = compare(work)?;
+    for image in &lacking {
+        work.app.out.doing(&format!("sending {image}"));
+        let sent = ask(work, How::Load, std::slice::from_ref(image), Some(docker(["save", image])))?;
+        for image in sent.images {
+            told.images
+                .iter_mut()
+                .filter(|old| old.reference == image.reference)
+                .for_each(|old| *old = image.clone());
+        }
+    }
+    let asked = if work.env.pull { "; no registry is asked, as images.source is \"local\"" } else { "" };
+    let note = match &lacking[..] {
+        [] if work.env.pull => "the host has those of the local Docker Engine".into(),
+        [] => "the host has them".into(),
+        lacking => format!("sent {}", lacking.join(", ")),
+    };
+    Ok((told, note + asked))
+}
+
+/// What the host has; and which of the images it lacks, where they are those of the operator's own engine, or has
+/// otherwise. Nothing is brought.
+///
+/// # Errors
+/// The host or the engine does not answer.
+pub fn compare(work: &mut Work) -> Result<(Told, Vec<String>)> {
+    let told = ask(work, How::Look, &services::images(&work.env), None)?;
+    let is_there = |image: &Image| image.is_there();
+    let missing = told.images.iter().filter(|image| !is_there(image)).map(|image| image.reference.clone());
+    if work.env.config.images.source == ImageSource::Registry {
+        let missing = missing.collect();
+        return Ok((told, missing));
+    }
+    let names: Vec<&str> = told.images.iter().map(|image| image.reference.as_str()).collect();
+    let here = docker::image_fingerprints(work.app.runner(), &names)?;
+    let mut lacking = vec![];
+    for (image, here) in told.images.iter().zip(here) {
+        let here = here.ok_or_else(|| not_here(&image.reference))?;
+        if here != image.print {
+            lacking.push(image.reference.clone());
+        }
+    }
+    Ok((told, lacking))
+}
+
+/// Has `images.sh` do it for these images.
+fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Result<Told> {
+    let script = Templates::of(&work.env)?.text("host/images.sh")?;
+    let tracker = work.env.tracker_reference();
+    let mut args = vec![how.word(), "any", &tracker];
+    args.extend(images.iter().map(String::as_str));
+    let ssh = work.ssh()?;
+    let mut cmd = ssh.root(&script, &args);
+    if let Some(input) = input {
+        cmd = cmd.reading(input);
+    }
+    let mut told = Told::default();
+    let runner = ssh.runner();
+    let ran = runner.talk(&cmd, |stream, line, input| {
+        input.close();
+        if stream == Stream::Out {
+            told.hear(line);
+        }
+        if line.starts_with("pulling ") {
+            runner.out.doing(line);
+        }
+        Ok(())
+    })?;
+    let ran = ssh.judge(ran)?;
+    if ran.ok() && told.images.len() == images.len() {
+        return Ok(told);
+    }
+    // What no registry gives must not be asked for by the next command, too.
+    work.env.pull = false;
+    Err(failed(how, &told, &ran, work.env.name.as_str()))
+}
+
+fn failed(how: How, told: &Told, ran: &Ran, name: &str) -> Error {
+    let Some(image) = &told.unavailable else {
+        return on_the_host(ran, "the host does not tell which images it has");
+    };
+    match how {
+        How::Load => on_the_host(ran, &format!("the image {image} did not get onto the host")),
+        How::Refresh => Error::new(
+            Code::ImageUnavailable,
+            format!("the host cannot pull the image {image} again"),
+        )
+        .why(ran.complaint())
+        .help("does the host reach the registry? --pull asks it for every image")
+        .help(format!(
+            "without asking, the images that the host has stay: torrust-tracker-deployer deploy {name}"
+        )),
+        How::Look | How::Pull => not_pulled(image, ran),
+    }
+}
+
+/// The host's registry did not give an image.
+#[must_use]
+pub fn not_pulled(image: &str, ran: &Ran) -> Error {
+    Error::new(Code::ImageUnavailable, format!("the host cannot pull the image {image}"))
+        .why(ran.complaint())
+        .help("is the name right, and does the host reach the registry?")
+        .help("without a registry: images.source = \"local\" sends the images from your own Docker Engine")
+}
+
+fn not_here(image: &str) -> Error {
+    Error::new(
+        Code::ImageUnavailable,
+        format!("images.source is local, but the local Docker Engine has no image {image}"),
+    )
+    .help(format!("get it: docker pull {image}"))
+    .help("or let the host pull it: images.source = \"registry\"")
+}
+
+impl How {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Pull => "pull",
+            Self::Refresh => "refresh",
+            Self::Load => "load",
+        }
+    }
+}

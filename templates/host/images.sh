@@ -1,0 +1,128 @@
+#!/bin/bash
+# Brings the stack's images and reports what they are, as root. No image is run. A name that leads to an image on the host
+# leads there afterwards, too: release.sh moves it when the release goes in.
+#
+#   images.sh HOW KNOWN TRACKER IMAGE...
+#     HOW       look: nothing is brought; pull: missing images are pulled; refresh: all are pulled again, except those
+#               named by a digest; load: standard input is IMAGE, as `docker save` writes it
+#     KNOWN     the id of the tracker's image whose schema is known; "-": of none; "any": no schema is asked for
+#     TRACKER   the tracker's image, one of IMAGE, unless HOW is load
+#
+# It answers with one fact a line:
+#   host ARCHITECTURE               as `uname -m` prints it
+#   pulling IMAGE
+#   image-unavailable IMAGE         the registry did not give it; that is all
+#   before IMAGE ID                 what the host has under that name, where another image was brought
+#   image IMAGE ID DIGEST ARCHITECTURE PRINT    DIGEST is "-" where no registry is known to have it; PRINT tells images
+#                                   apart whichever engine holds them. An image that is not there: "image IMAGE missing"
+#   schema VERSION LABEL            of the tracker's image, where it is not KNOWN: the schema of its default configuration
+#                                   file, and its version label; "-" for what it lacks
+set -euo pipefail
+how=$1 known=$2 tracker=$3
+shift 3
+format='{{.Id}} {{range .RepoDigests}}{{.}},{{end}}- {{.Architecture}} {{.Created}} {{json .RootFS.Layers}}'
+default=/usr/share/torrust/default/config/tracker.container.sqlite3.toml
+# The container that is made to read that file. It never runs.
+container=torrust-look-$$
+# What the host has, or has got, for each image.
+declare -A ids=()
+
+fail() { echo "$*" >&2; exit 1; }
+
+id() {
+  local id
+  # Of what is missing Docker prints an empty line.
+  id=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || id=missing
+  echo "$id"
+}
+
+# digest IMAGE DIGESTS: the one in the image's own repository, else any: the contents are the same.
+digest() {
+  local digest all
+  IFS=, read -ra all <<<"$2"
+  for digest in "${all[@]}"; do
+    [[ ${1#docker.io/} != "${digest%@*}"[:@]* ]] || { echo "$digest"; return; }
+  done
+  echo "${all[0]}"
+}
+
+# tell IMAGE...: reads a line of `docker image inspect` for each.
+tell() {
+  local image id digests architecture print
+  for image in "$@"; do
+    read -r id digests architecture print
+    ids[$image]=$id
+    echo "image $image $id $(digest "$image" "$digests") $architecture $print"
+  done
+}
+
+# bring IMAGE COMMAND...: a name that led to another image is put back.
+bring() {
+  local image=$1 before
+  shift
+  before=$(id "$image")
+  "$@" >/dev/null || { echo "image-unavailable $image"; exit 1; }
+  ids[$image]=$(id "$image")
+  [ "$before" != missing ] && [ "$before" != "${ids[$image]}" ] || return 0
+  docker tag "$before" "$image"
+  echo "before $image $before"
+}
+
+pull() {
+  echo "pulling $1"
+  bring "$1" docker pull --quiet "$1"
+}
+
+find_one() {
+  ids[$1]=$(id "$1")
+  case $how in
+    load) bring "$1" docker load --quiet ;;
+    refresh) [[ $1 == *@* && ${ids[$1]} != missing ]] || pull "$1" ;;
+    pull) [ "${ids[$1]}" != missing ] || pull "$1" ;;
+  esac
+}
+
+# One call for all is quicker, and enough where none is missing.
+find_all() {
+  local image all
+  if [[ $how == look || $how == pull ]] && all=$(docker image inspect --format "$format" "$@" 2>/dev/null); then
+    tell "$@" <<<"$all"
+    return
+  fi
+  for image in "$@"; do find_one "$image"; done
+  for image in "$@"; do
+    if [ "${ids[$image]}" = missing ]; then echo "image $image missing"
+    else tell "$image" < <(docker image inspect --format "$format" "${ids[$image]}")
+    fi
+  done
+}
+
+# The file is read from a container that is made and never started.
+read_schema() {
+  local text why
+  # What a killed call left behind.
+  docker container prune --force --filter label=org.torrust.deployer.look --filter until=10m >/dev/null
+  trap 'docker container rm --volumes "$container" >/dev/null 2>&1 || :' EXIT
+  # Docker wants a command where the image has none.
+  docker create --name "$container" --label org.torrust.deployer.look --network none "$1" none >/dev/null
+  if text=$(docker cp --follow-link "$container:$default" - 2>/dev/null | tar -xO 2>/dev/null); then
+    sed -nE "s/^\s*(metadata\.)?schema_version\s*=\s*[\"']([^\"' ]+)[\"'].*/\2/p" <<<"$text" | head -n 1
+  else
+    why=$(docker cp --follow-link "$container:$default" - 2>&1 >/dev/null) || :
+    case $why in *'ould not find the file'* | *'o such file'*) ;; *) fail "$why" ;; esac
+  fi
+}
+
+tell_schema() {
+  local id=${ids[$tracker]:-missing} version label
+  case $id in missing | "$known") return ;; esac
+  [ "$known" != any ] || return 0
+  label='{{with .Config.Labels}}{{index . "org.opencontainers.image.version"}}{{end}}'
+  label=$(docker image inspect --format "$label" "$id" | tr -d ' ')
+  version=$(read_schema "$id")
+  echo "schema ${version:--} ${label:--}"
+}
+
+echo "host $(uname -m)"
+find_all "$@"
+tell_schema
