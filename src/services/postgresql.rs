@@ -15,7 +15,7 @@ use crate::tools::ssh::sh_quote;
 /// The database server, of an environment whose database is PostgreSQL in the stack.
 pub const KIND: Kind = Kind {
     name: NAME,
-    in_container: true,
+    image: Some(|env| env.config.images.postgresql.clone()),
     wanted: |config| config.tracker.core.postgresql().is_some(),
     service,
     ports: |_| vec![],

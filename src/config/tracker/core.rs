@@ -143,7 +143,6 @@ impl Core {
     }
 
     /// The stack's own `PostgreSQL` server, where the database is on it.
-    #[allow(dead_code, reason = "its service follows")]
     pub fn postgresql(&self) -> Option<&Server> {
         match &self.database {
             Some(database @ Database::Postgresql(server)) => (!database.is_external()).then_some(server),
