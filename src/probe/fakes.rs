@@ -53,6 +53,26 @@ pub fn http(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr
     (address, server)
 }
 
+/// An HTTP server that gives these whole answers, one to each connection. Gives back the requests' heads.
+pub fn pages(answers: &'static [(&'static str, &'static str)]) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = move |(status, body): &(&str, &str)| {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            head.push(byte[0]);
+        }
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(head).unwrap()
+    };
+    (address, thread::spawn(move || answers.iter().map(serve).collect()))
+}
+
 /// An HTTP server that gives one whole answer.
 pub fn page(status: &'static str, body: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
     let body = body.into();

@@ -1,5 +1,6 @@
 //! An HTTP service as a client sees it: plain requests, health checks, the tracker's API and HTTP trackers.
 
+mod api;
 mod record;
 mod tracker;
 mod url;
@@ -12,11 +13,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::Request;
 use ureq::http::request::Builder as RequestBuilder;
+use ureq::http::{Method, Request};
 
 use super::{Deadline, Fault, tls};
 
+/// Where the API has its figures.
+pub const STATS: &str = "/api/v1/stats";
 /// No answer that a probe asks for is near this size.
 const BODY_MAX: u64 = 1 << 20;
 /// How much of an unexpected answer a message shows.
@@ -135,12 +138,11 @@ pub fn api_refuses(base: &Url, wrong_token: Option<&str>, deadline: Deadline) ->
 }
 
 fn api_get(base: &Url, token: Option<&str>, deadline: Deadline) -> Result<Answer, Fault> {
-    let query = token.map_or(String::new(), |token| format!("?token={}", percent_encode(token.as_bytes())));
-    get(&stats_url(base).join(&query), &[], deadline)
+    api::ask(base, &Method::GET, STATS, token, deadline)
 }
 
 fn stats_url(base: &Url) -> Url {
-    base.join("/api/v1/stats")
+    base.join(STATS)
 }
 
 fn is_stats(body: &Value) -> bool {

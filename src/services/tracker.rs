@@ -209,8 +209,9 @@ fn endpoint(listener: Listener) -> Endpoint {
 pub struct Figures {
     container: &'static str,
     port: u16,
-    /// With the token: it goes to the host in a session's input.
-    path: String,
+    path: &'static str,
+    /// It goes to the host in a session's input.
+    token: String,
 }
 
 /// Where the host finds the tracker's counters; nowhere when the API listens inside its container only.
@@ -220,9 +221,13 @@ pub struct Figures {
 pub fn figures(config: &Config) -> Result<Option<Figures>> {
     let Some(api) = &config.tracker.http_api else { return Ok(None) };
     let token = api.admin_token.resolve()?;
-    let path = format!("/api/v1/stats?token={}", http::percent_encode(token.expose().as_bytes()));
     let reachable = !api.bind_address.ip().is_loopback();
-    Ok(reachable.then(|| Figures { container: NAME, port: api.bind_address.port(), path }))
+    Ok(reachable.then(|| Figures {
+        container: NAME,
+        port: api.bind_address.port(),
+        path: http::STATS,
+        token: token.expose().to_owned(),
+    }))
 }
 
 /// What a client sees: each tracker announces, the API opens with its token and only with it, health is reported.

@@ -19,10 +19,11 @@ fn answer(mut stream: TcpStream, token: &str) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let request = lines.next().unwrap_or_default();
     // The headers have to be read before the connection closes, or the client sees a reset.
-    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let bearer = format!("authorization: bearer {token}").to_lowercase();
     let (status, body) = if request.contains("health_check") {
         ("200 OK", r#"{"status":"Ok"}"#)
-    } else if request.contains(&format!("token={token} ")) {
+    } else if headers.iter().any(|header| header.to_lowercase() == bearer) {
         ("200 OK", r#"{"torrents":0}"#)
     } else {
         ("500 Internal Server Error", "unauthorized")

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ureq::http::{Method, Request};
+use ureq::http::Method;
 
-use super::{Answer, Url, percent_encode, send};
+use super::{Answer, Url, api};
 use crate::probe::swarm::InfoHash;
 use crate::probe::{Deadline, Fault};
 
@@ -26,7 +26,7 @@ impl Record {
     /// # Errors
     /// What was seen in place of a key.
     pub fn key(api: &Url, token: &str, life: Duration, deadline: Deadline) -> Result<Self, Fault> {
-        let answer = ask(api, token, Method::POST, "key", &life.as_secs().to_string(), deadline)?;
+        let answer = ask(api, token, &Method::POST, "key", &life.as_secs().to_string(), deadline)?;
         let made = answer.json().filter(|_| answer.is_success());
         let Some(word) = made.as_ref().and_then(|made| made["key"].as_str()) else {
             return Err(Fault::new("a new key from the API", format!("answered {}", answer.brief())));
@@ -40,7 +40,7 @@ impl Record {
     /// What was seen in place of success.
     pub fn whitelisted(api: &Url, token: &str, torrent: InfoHash, deadline: Deadline) -> Result<Self, Fault> {
         let record = Self::new(api, token, "whitelist", torrent.to_string());
-        record.ask(Method::POST, "a new entry of the whitelist", deadline)?;
+        record.ask(&Method::POST, "a new entry of the whitelist", deadline)?;
         Ok(record)
     }
 
@@ -60,10 +60,10 @@ impl Record {
     /// What was seen in place of its removal.
     pub fn remove(mut self, deadline: Deadline) -> Result<(), Fault> {
         self.removed = true;
-        self.ask(Method::DELETE, &format!("the removal of the {} by the API", self.kind), deadline)
+        self.ask(&Method::DELETE, &format!("the removal of the {} by the API", self.kind), deadline)
     }
 
-    fn ask(&self, method: Method, expected: &str, deadline: Deadline) -> Result<(), Fault> {
+    fn ask(&self, method: &Method, expected: &str, deadline: Deadline) -> Result<(), Fault> {
         let answer = ask(&self.api, &self.token, method, self.kind, &self.word, deadline)?;
         if answer.is_success() {
             return Ok(());
@@ -76,19 +76,18 @@ impl Drop for Record {
     fn drop(&mut self) {
         if !self.removed {
             // The check is over, and says what it found already.
-            let _ = self.ask(Method::DELETE, "its removal", Deadline::after(GRACE));
+            let _ = self.ask(&Method::DELETE, "its removal", Deadline::after(GRACE));
         }
     }
 }
 
 fn ask(
-    api: &Url,
+    base: &Url,
     token: &str,
-    method: Method,
+    method: &Method,
     kind: &str,
     what: &str,
     deadline: Deadline,
 ) -> Result<Answer, Fault> {
-    let url = api.join(&format!("/api/v1/{kind}/{what}?token={}", percent_encode(token.as_bytes())));
-    send(&url.agent(), Request::builder().method(method).uri(url.text()), &url, deadline)
+    api::ask(base, method, &format!("/api/v1/{kind}/{what}"), Some(token), deadline)
 }

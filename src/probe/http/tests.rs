@@ -100,7 +100,7 @@ fn health_is_200_and_ok() {
 fn the_api_gives_figures_for_the_token_alone() {
     let fake = fakes::page("200 OK", r#"{"torrents":0}"#);
     assert_eq!(api_stats(&base(&fake), "a+b c", soon()).unwrap()["torrents"], 0);
-    assert_eq!(fake.1.join().unwrap(), "GET /api/v1/stats?token=a%2Bb%20c HTTP/1.1");
+    assert_eq!(fake.1.join().unwrap(), "GET /api/v1/stats HTTP/1.1");
 
     let fake = fakes::page("500 Oops", "Unhandled rejection: Err { reason: \"token not valid\" }");
     let fault = api_stats(&base(&fake), "right", soon()).unwrap_err();
@@ -113,6 +113,31 @@ fn the_api_gives_figures_for_the_token_alone() {
         let fault = api_refuses(&base(&open), None, soon()).unwrap_err();
         assert!(fault.expected.starts_with("a refusal of"), "{fault}");
     }
+}
+
+/// What a tracker is asked with this token, when it gives these answers, and whether the figures came.
+fn asked(token: &str, answers: &'static [(&'static str, &'static str)]) -> (bool, Vec<String>) {
+    let (address, server) = fakes::pages(answers);
+    let came = api_stats(&format!("http://{address}").into(), token, soon()).is_ok();
+    let head = |head: String| {
+        let header = head.lines().find(|line| line.to_lowercase().starts_with("authorization:"));
+        let line = head.lines().next().unwrap().trim_start_matches("GET /api/v1/stats");
+        format!("{line}{}", header.map(|line| format!(", {}", line.to_lowercase())).unwrap_or_default())
+    };
+    (came, server.join().unwrap().into_iter().map(head).collect())
+}
+
+#[test]
+fn the_token_travels_in_the_query_only_where_the_tracker_reads_no_header() {
+    const WELL: (&str, &str) = ("200 OK", r#"{"torrents":0}"#);
+    const NO_TOKEN: (&str, &str) = ("500 Oops", r#"Unhandled rejection: Err { reason: "unauthorized" }"#);
+    const WRONG: (&str, &str) = ("500 Oops", r#"Unhandled rejection: Err { reason: "token not valid" }"#);
+    let in_header = " HTTP/1.1, authorization: bearer s3cret".to_owned();
+    let in_query = "?token=s3cret HTTP/1.1".to_owned();
+    assert_eq!(asked("s3cret", &[WELL]), (true, vec![in_header.clone()]));
+    assert_eq!(asked("s3cret", &[NO_TOKEN, WELL]), (true, vec![in_header.clone(), in_query]));
+    assert_eq!(asked("s3cret", &[WRONG]), (false, vec![in_header]));
+    assert_eq!(asked("schl\u{fc}ssel ", &[WELL]), (true, vec!["?token=schl%C3%BCssel%20 HTTP/1.1".into()]));
 }
 
 #[test]

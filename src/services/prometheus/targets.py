@@ -98,7 +98,7 @@ class Tracker:
                 token = file.read()
             url = urllib.parse.urlsplit(url)._replace(netloc=f"{self.addresses[0]}:{urllib.parse.urlsplit(url).port}")
             status, kind, body = fetch(url.geturl(), {"Authorization": f"Bearer {token}"})
-            if status >= 400 and b"unauthorized" in body:
+            if status >= 400 and b'"unauthorized"' in body:
                 # Release 3.0.0 does not read the header. Its log shows the query, so others are not asked that way.
                 query = f"{url.query}&token={urllib.parse.quote(token, safe='')}"
                 status, kind, _ = fetch(url._replace(query=query).geturl(), {})
