@@ -73,7 +73,13 @@ units() {
   inside sh -c 'find /opt/torrust /etc/systemd/system -name "*.service" -o -name "*.timer" | grep torrust-tracker | xargs systemd-analyze verify --man=no'
 }
 
-rules() { inside sh -c 'promtool check rules /etc/prometheus/*rules*.yml'; }
+# The host's alerts are there with the host's agent.
+rules() {
+  inside sh -c 'promtool check rules /etc/prometheus/*rules*.yml'
+  docker cp -q "$LAB_DIR/judge/." "$judge:/tmp"
+  inside promtool test rules /tmp/tracker-alerts.yml
+  if inside grep -q 'name: host' /etc/prometheus/rules.yml; then inside promtool test rules /tmp/host-alerts.yml; fi
+}
 
 caddyfile() {
   "$LAB_DIR/tools.sh" caddy
@@ -127,7 +133,7 @@ judge_stack() {
   verdict 'systemd-analyze verify' units
   verdict 'the tracker starts' tracker
   verdict_on "$dir/prometheus/etc/prometheus.yml" 'promtool check config' inside promtool check config /etc/prometheus/prometheus.yml
-  verdict_on "$dir/prometheus/etc/prometheus.yml" 'promtool check rules' rules
+  verdict_on "$dir/prometheus/etc/prometheus.yml" 'promtool check and test rules' rules
   verdict_on "$dir/caddy/etc/Caddyfile" 'caddy validate' caddyfile
   verdict_on "$dir/tofu/main.tf" 'tofu fmt and validate' tofu_files
   verdict_on "$dir/tofu/cloud-init.yml" 'cloud-init schema' cloud_init

@@ -12,6 +12,7 @@ use crate::config::EnvironmentName;
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
+use crate::services::prometheus;
 use crate::state::Stage;
 use crate::store::Release;
 use crate::story::{Phase, Step, Work};
@@ -99,6 +100,9 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
 
 /// Renders everything, before a file on the host is touched.
 fn render_files(work: &mut Work) -> Result<String> {
+    if let Some(warning) = prometheus::warning(&work.env) {
+        work.app.out.warn(&warning);
+    }
     let bundle = Bundle::of(work.revealed()?)?;
     let note = format!("{} files", bundle.files.len());
     work.bundle = Some(bundle);

@@ -8,6 +8,7 @@ pub mod database;
 use std::net::SocketAddr;
 
 use super::problems::Report;
+use crate::services::tracker::schema::Schema;
 
 /// Every rule; each notes what it finds.
 pub const RULES: &[fn(&mut Report)] = &[
@@ -18,6 +19,7 @@ pub const RULES: &[fn(&mut Report)] = &[
     domains_are_unique,
     grafana_has_prometheus,
     prometheus_reaches_the_api,
+    tracker_has_prometheus_output,
     authority_fits,
     https_is_used,
     domains_can_be_certified,
@@ -251,6 +253,20 @@ fn prometheus_reaches_the_api(report: &mut Report) {
             field,
             "Prometheus reads the tracker's figures from the API, which only its own container reaches on loopback",
             "bind it to 0.0.0.0, or remove `prometheus`",
+        );
+    }
+}
+
+/// Of which release 3.0.0 has none. Other images of its schema may have it.
+fn tracker_has_prometheus_output(report: &mut Report) {
+    let field = "images.tracker";
+    let document = report.document;
+    let is_old = document.string(field).is_some_and(|image| Schema::of_reference(image) == Schema::V2);
+    if document.has("prometheus") && is_old && document.string("tracker.schema") != Some("3.0.0") {
+        report.warning(
+            field,
+            "this release of the tracker has no Prometheus output: Prometheus and Grafana get no figures from it",
+            "use a newer image, or remove `prometheus`",
         );
     }
 }

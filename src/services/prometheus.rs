@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::tracker::schema::Schema;
 use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Port, Protocol, Reach, Service, tracker};
 use crate::config::{self, Config};
 use crate::error::{Code, Error, Result};
@@ -105,6 +106,23 @@ fn token(config: &Config) -> Result<String> {
     Err(Error::new(Code::ConfigInvalid, "Prometheus cannot send the tracker's admin token")
         .why("it goes in an HTTP header, which takes ASCII characters, without a space at either end")
         .help("choose another tracker.http_api.admin_token, or remove `prometheus`"))
+}
+
+/// What an operator has to know when Prometheus is deployed with an image that has no figures for it.
+#[must_use]
+pub fn warning(env: &Environment) -> Option<String> {
+    env.config.prometheus.as_ref()?;
+    let image = env.tracker_reference();
+    let lacks = match (Schema::of_reference(&image), env.schema()) {
+        (Schema::V2, Schema::V2) => "has no Prometheus output",
+        // Some builds of that schema have it.
+        (Schema::V3, Schema::V2) => "is of the schema of release 3.0.0, which has no Prometheus output",
+        (_, Schema::V3) => return None,
+    };
+    Some(format!(
+        "{image} {lacks}: Prometheus and Grafana may get no figures of the tracker, which `test` reports; use a newer \
+         image, or remove `prometheus`"
+    ))
 }
 
 /// Asked of Prometheus itself on its loopback port, so that it also shows that the port is there.

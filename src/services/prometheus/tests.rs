@@ -87,6 +87,24 @@ fn it_shares_a_network_with_whom_it_talks_to_alone() {
 }
 
 #[test]
+fn an_image_without_prometheus_output_is_a_warning() {
+    let mut env = environment();
+    env.config.images.tracker = "torrust/tracker:3.0.0".into();
+    let said = warning(&env).unwrap();
+    assert!(said.starts_with("torrust/tracker:3.0.0 has no Prometheus output: "), "{said}");
+    env.config.tracker.schema = config::SchemaChoice::V3;
+    assert_eq!(warning(&env), None, "the operator knows better");
+    env.config.images.tracker = "torrust/tracker:develop".into();
+    env.config.tracker.schema = config::SchemaChoice::Auto;
+    assert_eq!(warning(&env), None);
+    env.config.tracker.schema = config::SchemaChoice::V2;
+    let said = warning(&env).unwrap();
+    assert!(said.starts_with("torrust/tracker:develop is of the schema of release 3.0.0"), "{said}");
+    env.config.prometheus = None;
+    assert_eq!(warning(&env), None);
+}
+
+#[test]
 fn rates_have_enough_samples_at_any_interval() {
     let mut env = environment();
     for (interval, window) in [(15, "[300s]"), (120, "[480s]")] {
