@@ -119,6 +119,8 @@ pub struct Options {
     pub run: run::Options,
     /// Of `rollback`.
     pub rollback: rollback::Options,
+    /// What `release` or `rollback` did to the database.
+    pub upgraded: Option<release::upgrade::Upgraded>,
     /// Of `backup`, and what came of it.
     pub backup: backup::Options,
     /// Of `destroy`, and what came of it.
@@ -181,6 +183,9 @@ struct Moved {
     changed: bool,
     seconds: f64,
     steps: Vec<crate::store::StepTime>,
+    /// What was done to the tracker's database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgraded: Option<release::upgrade::Upgraded>,
     #[serde(skip)]
     text: String,
 }
@@ -194,6 +199,7 @@ impl Moved {
             changed: work.changed,
             seconds: work.seconds(),
             steps: work.step_times().to_vec(),
+            upgraded: work.options.upgraded.clone(),
             text,
         }
     }
@@ -201,6 +207,9 @@ impl Moved {
 
 impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(upgraded) = &self.upgraded {
+            writeln!(f, "database: {upgraded}")?;
+        }
         f.write_str(&self.text)
     }
 }

@@ -73,6 +73,8 @@ pub enum Code {
     BackupInvalid,
     /// A backup could not be made, or a restore did not come about and was undone.
     BackupFailed,
+    /// The tracker's database has only some of its tables: no tracker would start with it.
+    DatabaseRefused,
     /// A port that the stack needs is in use on the host.
     PortInUse,
     /// A container exits, restarts for ever or does not get healthy.

@@ -4,7 +4,7 @@
 
 mod create;
 mod fetch;
-mod host;
+pub mod host;
 mod list;
 mod restore;
 mod verify;
@@ -57,6 +57,8 @@ pub struct Options {
     fetched: Option<fetch::Fetched>,
     /// What `verify` counted.
     counted: Vec<verify::Table>,
+    /// The table that `verify` had to add.
+    added: Option<String>,
     /// Of `restore`.
     restore: restore::Options,
 }

@@ -3,6 +3,7 @@
 mod difference;
 pub mod host;
 pub mod images;
+pub mod upgrade;
 
 use std::path::PathBuf;
 
@@ -46,6 +47,7 @@ pub const RELEASE: Phase = Phase {
     steps: &[
         Step { title: "Bring the images", run: images::bring },
         Step { title: "Render the files", run: render_files },
+        Step { title: "Upgrade the database", run: upgrade::upgrade },
         Step { title: "Put the files on the host", run: put_files },
     ],
 };

@@ -156,7 +156,9 @@ fn put_back(work: &mut Work) -> Result<String> {
     };
     let before = work.env.clone();
     work.turn_into(with_release(&before, &target)?);
-    let done = talk(work, &target);
+    // The tracker that comes back may be a newer one.
+    let upgraded = super::release::upgrade::upgrade(work).map_err(|error| (error, false));
+    let done = upgraded.and_then(|_| talk(work, &target));
     // Where the host was not touched, nothing changed here either.
     if matches!(&done, Err((_, touched)) if !touched) {
         let attempt = work.env.attempt.clone();

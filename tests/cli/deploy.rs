@@ -102,7 +102,7 @@ fn deploy_from_a_file_takes_a_change_over_and_does_what_it_needs() {
     });
     let before = world.state("minimal");
     let planned = world.ok(&["deploy", "-f", "other.json", "--dry-run"]);
-    assert!(planned.stdout.starts_with("[1/5] release"), "{}", planned.stdout);
+    assert!(planned.stdout.starts_with("[1/6] release"), "{}", planned.stdout);
     assert_eq!(world.state("minimal"), before);
     world.fake("ansible-playbook", "exit 99");
     snapshot!(world, &["deploy", "-f", "other.json"]);

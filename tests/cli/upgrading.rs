@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::restoring::{Bench, ID, MYSQL, SQLITE};
+use crate::world::World;
 
 const FOURTH: &str = "torrent_aggregate_metrics";
 /// As release 3.0.0 makes them.
@@ -345,4 +348,44 @@ fn a_mysql_server_that_is_stopped_is_started_for_it_alone() {
     fs::remove_file(bench.path("up")).unwrap();
     bench.write("services", "tracker\n");
     assert_eq!(upgrade(&bench, "add").1, "unchanged the release in place has no database server\n");
+}
+
+#[test]
+fn release_says_what_was_done_to_the_database() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    let told =
+        format!("strict\nbackup {ID}\nbefore keys 3\nafter keys 3\nafter {FOURTH} 0\nadded {FOURTH}\n");
+    fs::write(world.path("../upgraded"), told).unwrap();
+    let released = world.json(&["release", "demo"]);
+    let upgraded = json!({
+        "backup": ID, "added_table": FOURTH, "rows_before": { "keys": 3 }, "rows_after": { "keys": 3, FOURTH: 0 },
+    });
+    assert_eq!((&released["upgraded"], &released["changed"]), (&upgraded, &json!(true)));
+    let output = world.ok(&["release", "demo"]);
+    let line = format!(
+        "database: added the table {FOURTH}; rows before: keys 3; after: keys 3, {FOURTH} 0; backup from before: {ID}\n"
+    );
+    assert!(output.stdout.starts_with(&line), "{}", output.stdout);
+    assert!(output.stderr.contains("before 2024-07-30"), "{}", output.stderr);
+
+    fs::write(world.path("../upgraded"), format!("missing {FOURTH}\n")).unwrap();
+    let dry = world.json(&["release", "demo", "--dry-run"]);
+    assert_eq!(dry["database"], format!("would add the table {FOURTH} to the database, after a backup"));
+}
+
+#[test]
+fn a_database_that_is_refused_stops_the_release() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    let refuses = "{ echo refused partial; echo it has only keys >&2; exit 1; }";
+    let fake = include_str!("fakes/ssh").replace("echo unchanged there is no database yet", refuses);
+    world.fake("ssh", &fake);
+    let refusal = world.refusal(&["release", "demo"]);
+    assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("database_refused", "it has only keys"));
+    assert!(refusal.help.contains("backup demo restore ID"), "{}", refusal.help);
+    assert_eq!(world.calls("releases/.incoming"), 0, "no file was compared");
+    // Release 3.0.0 itself makes what it needs.
+    world.edit_state("demo", |state| state["config"]["images"]["tracker"] = "torrust/tracker:v3.0.0".into());
+    world.ok(&["release", "demo"]);
 }

@@ -93,7 +93,7 @@ fn a_failure_in_the_middle_is_one_json_document_and_its_progress_goes_to_standar
     let output = world.run(&["deploy", "demo", "--output-format", "json"]);
     assert_eq!(output.code, Some(1));
     assert_eq!(output.json()["error"]["code"], "ansible_failed");
-    assert!(output.stderr.contains("✓ [1/13]") && output.stderr.contains("✗ [8/13]"), "{}", output.stderr);
+    assert!(output.stderr.contains("✓ [1/14]") && output.stderr.contains("✗ [8/14]"), "{}", output.stderr);
 }
 
 #[test]

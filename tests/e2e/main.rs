@@ -38,3 +38,4 @@ mod tofu_hosts;
 mod tofu_refused;
 mod tracker;
 mod update;
+mod upgrade;

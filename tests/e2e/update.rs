@@ -76,14 +76,14 @@ fn announce(address: &str, port: u16) -> Option<()> {
 }
 
 /// A running tracker, and the configuration that it has by now.
-struct Case {
-    desk: Desk,
-    host: Host,
-    config: Value,
+pub struct Case {
+    pub desk: Desk,
+    pub host: Host,
+    pub config: Value,
 }
 
 impl Case {
-    fn start(change: impl FnOnce(&mut Value)) -> Self {
+    pub fn start(change: impl FnOnce(&mut Value)) -> Self {
         let (desk, host, config) = Desk::with_running(change);
         Self { desk, host, config }
     }
@@ -93,16 +93,17 @@ impl Case {
     }
 
     /// Deploys the changed configuration under the eyes of a peer, and says how long it went without.
-    fn deploy(&mut self, what: &str, ports: &[u16], change: impl FnOnce(&mut Value)) {
+    pub fn deploy(&mut self, what: &str, ports: &[u16], change: impl FnOnce(&mut Value)) -> Value {
         change(&mut self.config);
         let file = self.file(&self.config);
         let (peer, began) = (Peer::start(&self.host, ports), Instant::now());
-        self.desk.run(&["deploy", "-f", &file]).ok();
+        let deployed = self.desk.run(&["deploy", "-f", &file]).ok();
         measured(what, peer.gap(), began.elapsed());
         assert_eq!(self.desk.stage(), "running");
+        deployed
     }
 
-    fn roll_back(&self, what: &str, options: &[&str]) -> Value {
+    pub fn roll_back(&self, what: &str, options: &[&str]) -> Value {
         let (peer, began) = (Peer::start(&self.host, &[6969]), Instant::now());
         let back = self.desk.run(&[&["rollback", self.desk.name.as_str()], options].concat()).ok();
         measured(what, peer.gap(), began.elapsed());

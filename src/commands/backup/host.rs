@@ -104,6 +104,12 @@ fn refusal(env: &Environment, ran: &Ran) -> Error {
             Code::BackupInvalid,
             format!("see which are whole: torrust-tracker-deployer backup {name} list --check"),
         ),
+        Some(("partial", _)) => (
+            Code::DatabaseRefused,
+            format!(
+                "restore a complete database: torrust-tracker-deployer backup {name} restore ID; its IDs: backup {name} list"
+            ),
+        ),
         Some(("none", _)) => {
             (Code::BackupNotFound, format!("deploy it first: torrust-tracker-deployer deploy {name}"))
         }

@@ -37,6 +37,9 @@ const VERIFY: [Step; 2] = [
 #[derive(Serialize)]
 struct Verified {
     id: String,
+    /// What a restore adds for the tracker in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added_table: Option<String>,
     tables: Vec<Table>,
 }
 
@@ -51,6 +54,9 @@ impl Display for Verified {
             let live = live.map_or("-".to_owned(), |live| live.to_string());
             write!(f, "\n{name:<24} {archive:>12} {restored:>12} {live:>12}")?;
         }
+        if let Some(table) = &self.added_table {
+            write!(f, "\na restore adds the table {table}: the tracker in place needs it")?;
+        }
         Ok(())
     }
 }
@@ -60,7 +66,7 @@ pub fn run(mut work: Work, args: Args) -> Done {
     work.options.backup.id = args.id;
     work.walk_aside(&VERIFY)?;
     let options = std::mem::take(&mut work.options.backup);
-    done(Verified { id: options.id, tables: options.counted })
+    done(Verified { id: options.id, added_table: options.added, tables: options.counted })
 }
 
 fn look(work: &mut Work) -> Result<String> {
@@ -73,8 +79,12 @@ fn look(work: &mut Work) -> Result<String> {
 fn verify(work: &mut Work) -> Result<String> {
     let id = work.options.backup.id.clone();
     let mut tables: Vec<Table> = vec![];
+    let mut added = None;
     host::call(work, "verify.sh", &[&id], |word, rest, _| {
         count(&mut tables, word, rest);
+        if word == "added" {
+            added = Some(rest.to_owned());
+        }
         Ok(())
     })?;
     if tables.is_empty() {
@@ -83,6 +93,7 @@ fn verify(work: &mut Work) -> Result<String> {
             .help(format!("make one while the tracker runs: {create}")));
     }
     let note = tables.iter().map(|table| format!("{} {}", table.name, table.restored)).collect::<Vec<_>>();
+    work.options.backup.added = added;
     work.options.backup.counted = tables;
     Ok(format!("rows: {}", note.join(", ")))
 }

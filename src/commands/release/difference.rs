@@ -6,7 +6,7 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::host::{Asked, converse, on_the_host};
-use super::{bundle, images, render_files};
+use super::{bundle, images, render_files, upgrade};
 use crate::bundle::Bundle;
 use crate::error::Result;
 use crate::render::Templates;
@@ -17,6 +17,9 @@ use crate::story::Work;
 pub struct Difference {
     release_in_place: String,
     images_missing: Vec<String>,
+    /// What would be done to the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
     files: Vec<FileDifference>,
 }
 
@@ -57,11 +60,14 @@ fn without_values(text: &str) -> String {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.files.is_empty() && self.images_missing.is_empty() {
+        if self.files.is_empty() && self.images_missing.is_empty() && self.database.is_none() {
             return write!(f, "nothing would change: release {} is in place", self.release_in_place);
         }
         for image in &self.images_missing {
             writeln!(f, "would get the image {image}")?;
+        }
+        if let Some(line) = &self.database {
+            writeln!(f, "{line}")?;
         }
         for file in &self.files {
             write!(f, "{}", file.diff)?;
@@ -87,5 +93,6 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
         return Err(on_the_host(&ran, "the comparison with the host failed"));
     }
     let files = told.changes.iter().map(|path| compare(&bundle, path, &told.contents)).collect();
-    Ok(Difference { release_in_place: told.release.to_string(), images_missing, files })
+    let database = upgrade::look(work)?;
+    Ok(Difference { release_in_place: told.release.to_string(), images_missing, database, files })
 }

@@ -12,6 +12,8 @@ use crate::error::{Code, Error};
 pub struct Told {
     /// The rows of each table.
     pub rows: Vec<(String, u64)>,
+    /// The table that the tracker in place needs, and the archive does not have.
+    pub added: Option<String>,
     /// The backup of the database that was there before.
     pub safety: Option<String>,
     /// For how many milliseconds the tracker was stopped.
@@ -52,6 +54,7 @@ impl Told {
                     .and_then(|(table, rows)| Some((table.to_owned(), rows.parse().ok()?)));
                 self.rows.extend(row);
             }
+            "added" => self.added = Some(rest.to_owned()),
             "safety" => self.safety = Some(rest.to_owned()),
             "down" => self.down = rest.parse().ok(),
             "ended" => self.end = Some(End::read(rest)),
@@ -87,6 +90,7 @@ impl Told {
             environment: environment.clone(),
             id: self.end.map(|end| end.id).unwrap_or_default(),
             rows: self.rows.into_iter().collect(),
+            added_table: self.added,
             safety_copy: self.safety,
             stopped_seconds: self.down.map(seconds),
         }
@@ -146,16 +150,21 @@ pub struct Restored {
     environment: EnvironmentName,
     id: String,
     rows: std::collections::BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added_table: Option<String>,
     safety_copy: Option<String>,
     stopped_seconds: Option<f64>,
 }
 
 impl Display for Restored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { environment, id, rows, safety_copy, stopped_seconds } = self;
+        let Self { environment, id, rows, added_table, safety_copy, stopped_seconds } = self;
         write!(f, "{environment} has the database of {id} and is running")?;
         for (table, rows) in rows {
             write!(f, "\n  {table}: {rows} rows")?;
+        }
+        if let Some(table) = added_table {
+            write!(f, "\n  {table}: added, because the tracker in place needs it")?;
         }
         if let Some(seconds) = stopped_seconds {
             write!(f, "\n  the tracker was stopped for {seconds:.1} s")?;
@@ -188,6 +197,7 @@ mod tests {
         let told = told(&[
             "rows keys 3",
             "rows torrents 120",
+            "added torrent_aggregate_metrics",
             "safety 20260201T000000Z-3",
             "down 1520",
             "ended 20260131T030000Z-2 kept",
@@ -197,6 +207,7 @@ mod tests {
         assert_eq!(
             told.restored(&"demo".parse().unwrap()).to_string(),
             "demo has the database of 20260131T030000Z-2 and is running\n  keys: 3 rows\n  torrents: 120 rows\n  \
+             torrent_aggregate_metrics: added, because the tracker in place needs it\n  \
              the tracker was stopped for 1.5 s\nback to the database from before: \
              torrust-tracker-deployer backup demo restore 20260201T000000Z-3"
         );
