@@ -110,6 +110,15 @@ fn sweep() {
     }
 }
 
+/// Removes hosts on that volume whose test was killed: two Docker Engines on one folder do not start.
+fn remove_left_hosts(volume: &str) {
+    let users = docker(&["ps", "--all", "--filter", &format!("volume={volume}"), "--format", "{{.Names}}"]);
+    for host in users.lines().filter(|name| is_left(&format!("torrust-tracker-vm-{name}"))) {
+        remove("container", host);
+        remove("network", host);
+    }
+}
+
 /// Whether this is the name of a thing that the provider made for a test whose process is gone. One that was killed and
 /// that nobody asked for its exit code stays in `/proc`, without a command line.
 pub fn is_left(name: &str) -> bool {
@@ -146,6 +155,7 @@ pub fn configured() -> Configured {
     let lacks = |kind: &str, name: &str| try_run("docker", &[kind, "inspect", name]).is_err();
     if lacks("image", &image) || lacks("volume", &made.volume) {
         // Half of it is of no use, and a volume that is half full would be taken for a whole one.
+        remove_left_hosts(&made.volume);
         remove("volume", &made.volume);
         forget_older();
         configure_once(&made, &image);
