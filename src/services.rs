@@ -4,6 +4,7 @@ pub mod backup;
 mod caddy;
 mod dns;
 mod endpoint;
+mod external;
 pub mod grafana;
 pub mod mysql;
 pub mod postgresql;
@@ -207,6 +208,7 @@ pub fn in_container(name: &str, words: &[String]) -> String {
 const KINDS: &[Kind] = &[
     mysql::KIND,
     postgresql::KIND,
+    external::KIND,
     tracker::KIND,
     prometheus::KIND,
     grafana::KIND,
@@ -232,10 +234,12 @@ pub fn containers(config: &Config) -> Vec<&'static str> {
     wanted(config).filter(|kind| kind.image.is_some()).map(|kind| kind.name).collect()
 }
 
-/// The images of all containers, in the order of the Compose file. Nothing is rendered for it.
+/// The images of all containers, in the order of the Compose file, and that of an external database's client. Nothing is
+/// rendered for it.
 #[must_use]
 pub fn images(env: &Environment) -> Vec<String> {
-    wanted(&env.config).filter_map(|kind| kind.image).map(|image| image(env)).collect()
+    let containers = wanted(&env.config).filter_map(|kind| kind.image).map(|image| image(env));
+    containers.chain(external::image(&env.config).map(str::to_owned)).collect()
 }
 
 /// The ports that the stack publishes on the host.
@@ -309,6 +313,12 @@ pub fn full_host_checks(config: &Config) -> Vec<HostCheck> {
 pub fn port_numbers(config: &Config) -> BTreeSet<u16> {
     let ports = ports(config).into_iter().map(|port| port.number);
     ports.chain(endpoints(config).iter().map(|endpoint| endpoint.port)).collect()
+}
+
+/// What can explain that the stack does not become healthy, although it is no part of it.
+#[must_use]
+pub fn checks_of_others(config: &Config) -> Vec<HostCheck> {
+    external::checks(config)
 }
 
 /// What can be seen of each service on the host alone.

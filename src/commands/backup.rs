@@ -4,6 +4,7 @@
 
 mod create;
 mod fetch;
+mod fitness;
 pub mod host;
 mod list;
 mod restore;
@@ -78,6 +79,7 @@ pub fn run(app: &App, args: Args) -> super::Done {
 fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> Result<Work<'a>> {
     let work = Work::begin(app, name, command, Stage::Created)?;
     let fits = state::require(name.as_str(), work.env.reached(), command, Stage::Released);
+    let fits = fits.and_then(|()| fitness::require(&work.env, command));
     fits.or_else(|refused| work.remember(Some(refused.code())).and(Err(refused)))?;
     Ok(work)
 }
@@ -88,6 +90,7 @@ fn begin<'a>(app: &'a App, name: &EnvironmentName, command: &'static str) -> Res
 /// # Errors
 /// `backup_not_found` where nothing was released; as `create` and `fetch`.
 pub fn save_last(work: &mut Work) -> Result<PathBuf> {
+    fitness::require(&work.env, "backup create")?;
     let made = create::make(work, &["create", "last"]).map_err(|error| match error.code() {
         // The host starts it by itself, which nobody sees.
         Code::SshLost => may_be_stopped(error, &work.env.name),

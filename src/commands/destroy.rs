@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::backup;
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
 use crate::providers::{self, Extent};
 use crate::render::Templates;
@@ -62,6 +62,9 @@ struct Destroyed {
     backup: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_host: Option<String>,
+    /// The database on a server of the user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_database: Option<String>,
     /// Whether the services were seen to stop, or not to be there.
     stopped: bool,
 }
@@ -88,7 +91,15 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 
 fn outcome(work: &Work, kept_host: Option<String>) -> Destroyed {
     let Options { removed, backup, stopped, .. } = work.options.destroy.clone();
-    Destroyed { name: work.env.name.clone(), state: work.env.stage, removed, backup, kept_host, stopped }
+    let kept_database = external_database(&work.env.config);
+    let (name, state) = (work.env.name.clone(), work.env.stage);
+    Destroyed { name, state, removed, backup, kept_host, kept_database, stopped }
+}
+
+/// The database that no command touches: it is on a server of the user's.
+fn external_database(config: &Config) -> Option<String> {
+    let server = config.tracker.core.external()?.server()?;
+    Some(format!("the database {} on {}", server.database_name, server.host))
 }
 
 fn confirm(work: &Work, force: bool) -> Result<()> {
@@ -148,6 +159,9 @@ fn back_up(work: &mut Work) -> Result<String> {
     if work.env.host.is_none() {
         return Ok("there is no host".into());
     }
+    if work.env.config.tracker.core.database.is_none() {
+        return Ok("nothing to save: the tracker has no database".into());
+    }
     match backup::save_last(work) {
         Ok(path) => {
             let note = format!("{} is whole", path.display());
@@ -188,6 +202,9 @@ impl std::fmt::Display for Destroyed {
         if let Some(host) = &self.kept_host {
             let tracker = if self.stopped { "is stopped" } else { "may still run" };
             writeln!(f, "  kept: the host {host} and /opt/torrust on it; the tracker there {tracker}")?;
+        }
+        if let Some(database) = &self.kept_database {
+            writeln!(f, "  kept: {database}, which is yours")?;
         }
         if let Some(backup) = &self.backup {
             writeln!(f, "  backup: {}", backup.display())?;

@@ -105,11 +105,27 @@ pub fn urls(work: &Work) -> Result<String> {
 
 fn start(work: &mut Work) -> Result<String> {
     let began = Instant::now();
-    let healthy = start_containers(work)?;
+    let healthy = match start_containers(work) {
+        Err(error) if error.code() == Code::ServiceUnhealthy => return Err(explained(work, error)),
+        started => started?,
+    };
     if work.options.run.wait {
         await_services(work, began)?;
     }
     Ok(healthy)
+}
+
+/// Adds what is wrong with what the stack depends on elsewhere. Where that cannot be asked, the error stays as it is.
+fn explained(work: &mut Work, error: Error) -> Error {
+    let checks = services::checks_of_others(&work.env.config);
+    if checks.is_empty() {
+        return error;
+    }
+    let asked = Templates::of(&work.env)
+        .and_then(|templates| templates.text("host/test.sh"))
+        .and_then(|script| host::ask(work.ssh()?, &script, &checks, Duration::ZERO, LOOK * 3));
+    let faults = |one: &Checked| one.fault().map(|fault| format!("{}: {}", one.name, fault.seen));
+    asked.unwrap_or_default().iter().filter_map(faults).fold(error, Error::why)
 }
 
 fn start_containers(work: &mut Work) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Folder, HostCheck, HostFile, Kind, Service, mysql, postgresql, tracker};
+use super::{Folder, HostCheck, HostFile, Kind, Service, external, mysql, postgresql, tracker};
 use crate::config::{Config, Database, schedule};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
@@ -67,9 +67,8 @@ fn values(config: &Config) -> Result<Value> {
             ("mysql", mysql::DATA.into(), mysql::USER_ID, Some(sh_quote(&server.database_name)))
         }
         Some(Database::Postgresql(_)) => ("postgresql", postgresql::DATA.into(), postgresql::USER_ID, None),
-        None => {
-            return Err(Error::new(Code::ConfigInvalid, "backups of this database are not made yet"));
-        }
+        // What there is of an earlier database can be listed and fetched.
+        None => ("none", String::new(), 0, None),
     };
     Ok(json!({
         "schedule": backup.schedule,
@@ -81,6 +80,7 @@ fn values(config: &Config) -> Result<Value> {
         "data": sh_quote(&data),
         "owner": owner,
         "database": database,
+        "image": external::image(config),
     }))
 }
 

@@ -83,7 +83,7 @@ fn taken(password: &Secret) -> Result<Revealed> {
     Err(Error::new(Code::ConfigInvalid, what).help("shorten it where the reference leads"))
 }
 
-fn files(mysql: &Server, templates: &Templates) -> Result<Vec<HostFile>> {
+pub(super) fn files(mysql: &Server, templates: &Templates) -> Result<Vec<HostFile>> {
     let Server { port, database_name, username, .. } = mysql;
     let password = taken(&mysql.password)?;
     let root_password = mysql.root_password.as_ref().map(taken).transpose()?;
@@ -153,7 +153,7 @@ fn without_wildcards(name: &str) -> String {
 }
 
 /// A value of an option file: <https://dev.mysql.com/doc/refman/8.4/en/option-files.html>.
-fn option(value: &str) -> String {
+pub(super) fn option(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -75,7 +75,7 @@ pub(super) fn client(question: &str) -> Vec<String> {
     ["sh", &script].into_iter().chain(psql).map(Into::into).collect()
 }
 
-fn files(server: &Server, templates: &Templates) -> Result<Vec<HostFile>> {
+pub(super) fn files(server: &Server, templates: &Templates) -> Result<Vec<HostFile>> {
     let Server { port, database_name, username, .. } = server;
     let password = server.password.resolve()?;
     let root_password = server.root_password.as_ref().map(Secret::resolve).transpose()?;

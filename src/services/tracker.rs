@@ -69,7 +69,7 @@ fn service(env: &Environment) -> Result<Service> {
             owner: USER_ID,
             bytes: tracker_toml(env)?,
         }],
-        units: vec![],
+        ..Service::default()
     })
 }
 

@@ -84,7 +84,7 @@ needs_fourth() {
   ! grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null || return 0
   case $driver in
     sqlite3) found=$(tables_sqlite3 "$root/$data" "$owner" 2>/dev/null) || return 1 ;;
-    mysql) found=$(tables_mysql compose exec -T mysql 2>/dev/null) || return 1 ;;
+    mysql) found=$(tables_mysql at_server 2>/dev/null) || return 1 ;;
     *) return 1 ;;
   esac
   grep -qx "table $fourth" <<<"$found"
@@ -126,12 +126,16 @@ scratch=torrust-scratch-$(basename "$0" .sh)
 stop_scratch() { docker rm --force --volumes "$scratch" >/dev/null 2>&1 || :; }
 
 start_scratch() {
-  local image inside settings=/etc/torrust/$server tries=0
+  local inside settings=/etc/torrust/$server from=$root/storage/$server/etc tries=0
   case $server in mysql) inside=/var/lib/mysql ;; postgresql) inside=/var/lib/postgresql/data ;; esac
-  image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["image"])' "$server")
+  if [ -n "$external" ]; then
+    from=$root/database/scratch
+  else
+    image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["image"])' "$server")
+  fi
   stop_scratch
   docker run --detach --name "$scratch" --network none --user "$owner:$owner" --cap-drop ALL --read-only --tmpfs /tmp \
-    --memory 768m --volume "$1:$inside" --volume "$root/storage/$server/etc:$settings:ro" "$image" \
+    --memory 768m --volume "$1:$inside" --volume "$from:$settings:ro" "$image" \
     sh "$settings/start.sh" >/dev/null
   until "ask_$server" docker exec "$scratch" >/dev/null 2>&1; do
     tries=$((tries + 1))

@@ -61,8 +61,13 @@ take_locks() {
 # The copy and its archive must both fit: a full disk would stop the tracker, too.
 make_room() {
   local kib free
-  [ -e "$root/$data" ] || fail "there is no database at $data: the tracker did not run yet"
-  kib=$(du -sk "$root/$data" | cut -f 1)
+  if [ -n "$external" ]; then
+    wait_for_server
+    kib=$("size_$server" at_server)
+  else
+    [ -e "$root/$data" ] || fail "there is no database at $data: the tracker did not run yet"
+    kib=$(du -sk "$root/$data" | cut -f 1)
+  fi
   free=$(df -k --output=avail "$folder" | tail -n 1)
   [ "$free" -gt $((2 * kib)) ] || refuse full "the disk is too full: the database has $kib KiB, a backup may need twice as much, and $free KiB are free in $folder"
 }
@@ -72,7 +77,7 @@ stop_tracker() {
   doing "stopping the tracker"
   [ -z "$(compose ps --quiet --status running tracker)" ] || stopped=yes
   compose stop tracker
-  [ -z "$server" ] || compose up --detach --wait "$server"
+  [ -z "$server" ] || [ -n "$external" ] || compose up --detach --wait "$server"
 }
 
 copy_configuration() (
@@ -94,12 +99,12 @@ copy_database() {
       ;;
     # One transaction sees one moment, and blocks no one. What the tracker's user may not see is not asked for.
     mysql)
-      compose exec -T mysql mysqldump "$client" --single-transaction --quick --no-tablespaces \
+      at_server mysqldump "$client" --single-transaction --quick --no-tablespaces \
         --set-gtid-purged=OFF --hex-blob --loose-skip-masking-policies -- "$database" >"$work/storage/mysql/dump.sql"
       tail -n 1 "$work/storage/mysql/dump.sql" | grep -q '^-- Dump completed' || fail "the dump has no end"
       ;;
     postgresql)
-      compose exec -T postgresql "${pg_client[@]}" pg_dump --no-password --no-owner --no-privileges --encoding=UTF8 \
+      at_server "${pg_client[@]}" pg_dump --no-password --no-owner --no-privileges --encoding=UTF8 \
         >"$work/storage/postgresql/dump.sql"
       tail -n 5 "$work/storage/postgresql/dump.sql" | grep -q '^-- PostgreSQL database dump complete' || fail "the dump has no end"
       ;;

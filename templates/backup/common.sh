@@ -6,7 +6,7 @@ shopt -s inherit_errexit
 umask 077
 root=/opt/torrust
 folder=$root/storage/backup
-environment='' driver='' data='' owner='' database='' retention_days=''
+environment='' driver='' data='' owner='' database='' retention_days='' external='' image=''
 # shellcheck source=/dev/null
 . "$here/settings"
 
@@ -38,10 +38,29 @@ psql=("${pg_client[@]}" psql --no-psqlrc --no-password --quiet --tuples-only --n
 server=''
 [ "$driver" = sqlite3 ] || server=$driver
 
+# Runs a client that reaches the server. A server of the user's is reached from the tracker's network, by a client in a
+# container of its own, which is gone when it ends.
+at_server() {
+  if [ -z "$external" ]; then
+    compose exec -T "$server" "$@"
+  else
+    docker run --rm --network torrust_tracker --label org.torrust.deployer=look --user 0:0 --cap-drop ALL \
+      --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 512m \
+      --volume "$root/database:/etc/torrust/$server:ro" --entrypoint env "$image" "$@" </dev/null
+  fi
+}
+
 # Each of these runs a client behind the command that reaches the server's container, such as: count_mysql docker exec NAME
 
 ask_mysql() { "$@" mysql "$client" --execute 'SELECT 1' </dev/null; }
 ask_postgresql() { "$@" "${psql[@]}" --command='SELECT 1' </dev/null; }
+
+# How many KiB the tables take.
+size_mysql() {
+  "$@" mysql "$client" --skip-column-names --execute 'SELECT COALESCE(SUM(data_length + index_length), 0) DIV 1024
+    FROM information_schema.tables WHERE table_schema = DATABASE()' </dev/null
+}
+size_postgresql() { "$@" "${psql[@]}" --command='SELECT pg_database_size(current_database()) / 1024' </dev/null; }
 
 # "rows TABLE COUNT" of each table, sorted by bytes as rows.py does.
 count_mysql() {
@@ -64,9 +83,13 @@ count_postgresql() {
 # After a power cut the timer makes up for what was missed while the server still starts.
 wait_for_server() {
   local tries=0
-  until "ask_$server" compose exec -T "$server" >/dev/null 2>&1; do
+  if [ -n "$external" ]; then
+    "ask_$server" at_server >/dev/null 2>&1 || fail "the external database does not answer: $(python3 "$root/database/look.py" | tail -n 1)"
+    return
+  fi
+  until "ask_$server" at_server >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 120 ] || fail "$server does not answer: $("ask_$server" compose exec -T "$server" 2>&1 | tail -n 1)"
+    [ $tries -lt 120 ] || fail "$server does not answer: $("ask_$server" at_server 2>&1 | tail -n 1)"
     sleep 1
   done
 }

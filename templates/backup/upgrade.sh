@@ -30,12 +30,22 @@ unchanged() {
 # Nothing is made where nothing is: an empty folder is not a server's yet.
 need_database() {
   local there=$root/$data
+  # A server of the user's is asked with what a release has put here.
+  if [ -n "$external" ]; then
+    [ -e "$root/database/server.json" ] || unchanged "no release has used the external database yet"
+    return
+  fi
   [ "$driver" != mysql ] || there=$there/mysql.ibd
   [ -e "$there" ] || unchanged "there is no database yet"
 }
 
 # The server must run to be asked.
 need_server() {
+  if [ -n "$external" ]; then
+    "ask_$server" at_server >/dev/null 2>&1 || [ "$action" = add ] || { echo "unknown the external database does not answer"; exit 0; }
+    wait_for_server
+    return
+  fi
   [ -z "$(compose ps --quiet --status running mysql)" ] || { wait_for_server; return; }
   compose config --services | grep -qx mysql || unchanged "the release in place has no database server"
   if [ "$action" = look ]; then
@@ -68,7 +78,7 @@ upgrade() {
   half=$(cat "$root/.half-restored" 2>/dev/null) && refuse "half $half" "a restore of $half was cut off on this host"
   case $driver in
     sqlite3) need_database; tables=("$root/$data" "$owner") ;;
-    mysql) need_database; need_server; tables=(compose exec -T mysql) ;;
+    mysql) need_database; need_server; tables=(at_server) ;;
     *) unchanged "$driver databases are made by newer trackers" ;;
   esac
   found=$("tables_$driver" "${tables[@]}")

@@ -22,6 +22,9 @@ build "$folder/.scratch/database" 0
 while read -r _ row; do echo "restored $row"; done <<<"$rows"
 if [ -z "$server" ]; then
   [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data"
+elif [ -n "$external" ]; then
+  # It may be away: the archive is checked all the same.
+  if "ask_$server" at_server >/dev/null 2>&1; then "count_$server" at_server; fi
 else
-  [ -z "$(compose ps --quiet --status running "$server")" ] || "count_$server" compose exec -T "$server"
+  [ -z "$(compose ps --quiet --status running "$server")" ] || "count_$server" at_server
 fi | sed 's/^rows/live/'

@@ -108,15 +108,6 @@ fn driver_and_host_fit(report: &mut Report) {
 
 /// What the program does not deploy yet.
 fn older_databases_alone(report: &mut Report) {
-    let external = text(report, "host").filter(|host| !["mysql", "postgresql"].contains(&host.as_str()));
-    if let Some(host) = external {
-        let what = format!("`{host}` is not the stack's own server, and the deployer deploys no other");
-        report.error(
-            &format!("{DATABASE}.host"),
-            what,
-            "write \"mysql\", the server's name in the stack's own network",
-        );
-    }
     if driver(report).as_deref() == Some("postgresql") {
         report.error(
             &format!("{DATABASE}.driver"),

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Database, Sqlite};
 use crate::probe::swarm::InfoHash;
-use crate::services::{HostCheck, in_container, mysql, postgresql};
+use crate::services::{HostCheck, external, in_container, mysql, postgresql};
 use crate::tools::ssh::sh_quote;
 
 /// Asks an SQLite file, which is only read.
@@ -16,6 +16,7 @@ print(*database.execute(sys.argv[2]).fetchone())";
 pub fn count_of(config: &Config, torrent: InfoHash) -> String {
     let question = format!("SELECT COUNT(*) FROM whitelist WHERE info_hash = '{torrent}'");
     match &config.tracker.core.database {
+        Some(database) if database.is_external() => external::ask(&question),
         Some(Database::Sqlite3(sqlite)) => ask(sqlite, &question),
         Some(Database::Mysql(_)) => in_container(mysql::NAME, &mysql::client(&question)),
         Some(Database::Postgresql(_)) => in_container(postgresql::NAME, &postgresql::client(&question)),

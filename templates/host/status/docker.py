@@ -45,6 +45,11 @@ def is_ours(listed):
     return listed["Labels"].get("com.docker.compose.project") == PROJECT
 
 
+def is_a_look(listed):
+    """Whether it is a client that checks the external database: it is gone in a moment."""
+    return listed["Labels"].get("org.torrust.deployer") == "look"
+
+
 class Containers:
     """The stack's containers, from look to look."""
 
@@ -74,7 +79,7 @@ class Containers:
             "others": [
                 {"name": one["Names"][0][1:], "image": one["Image"], "networks": list(one["NetworkSettings"]["Networks"])}
                 for one in every
-                if one not in ours
+                if one not in ours and not is_a_look(one)
             ],
             "images": {image: (docker.get(f"/images/{image}/json") or {}).get("Id") for image in self.images},
         }

@@ -22,6 +22,8 @@ import urllib.parse
 # A processor's share over less than this jumps.
 CPU_WINDOW = 0.15
 DEEP_SECONDS = 60
+# A client of an external database starts in a container of its own.
+CHECK_SECONDS = 10
 
 
 def figures(wanted, containers):
@@ -68,10 +70,10 @@ def start_checks(checks):
 def end_checks(started):
     for name, process in started:
         try:
-            said = process.communicate(timeout=5)[0].strip()
+            said = process.communicate(timeout=CHECK_SECONDS)[0].strip()
         except subprocess.TimeoutExpired:
             process.kill()
-            said = "no answer within 5 s"
+            said = f"no answer within {CHECK_SECONDS} s"
         yield {"name": name, "ok": process.returncode == 0, "seen": said.rpartition("\n")[2]}
 
 
