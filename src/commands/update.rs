@@ -1,5 +1,6 @@
 //! `update`: another configuration for a stored environment: what differs, what has to run again, what cannot be.
 
+mod database;
 mod difference;
 mod fixed;
 
@@ -198,6 +199,9 @@ fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -
             "the tracker.toml in use is your own (release --config): it has to say the same, or torrust-tracker-deployer release {} --config generated",
             env.name
         ));
+    }
+    if env.release.is_some() {
+        notes.extend(database::note(&env.config, &next.config));
     }
     if env.release.is_some()
         && env.config.grafana.is_some()

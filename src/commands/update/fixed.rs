@@ -1,5 +1,6 @@
 //! What cannot be changed of an environment any more, why, and what to do instead.
 
+use super::database;
 use super::difference::Change;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
@@ -74,15 +75,21 @@ const RULES: &[Rule] = &[
     },
     Rule {
         paths: &["tracker.core.database.driver"],
-        holds: has_data,
+        holds: leaves_data,
         why: "the tracker would begin with an empty database: no kind of database takes over another one's data",
         instead: NEW_ENVIRONMENT,
     },
     Rule {
         paths: &["tracker.core.database.database_name"],
         // With another driver all of the section is another.
-        holds: |case| has_data(case) && !case.changes.iter().any(|change| change.path.ends_with(".driver")),
+        holds: |case| leaves_data(case) && !changes(case, "tracker.core.database.driver"),
         why: "the tracker would begin with an empty database, beside the one that it has",
+        instead: NEW_ENVIRONMENT,
+    },
+    Rule {
+        paths: &["tracker.core.database.host"],
+        holds: |case| leaves_data(case) && !changes(case, "tracker.core.database.driver"),
+        why: "the stack's own server would begin with an empty database",
         instead: NEW_ENVIRONMENT,
     },
 ];
@@ -94,6 +101,15 @@ fn made_by_us(case: &Case) -> bool {
 /// Whether a tracker may have written something.
 fn has_data(case: &Case) -> bool {
     case.env.release.is_some() || case.env.stage >= Stage::Released
+}
+
+/// Whether it would begin with an empty database while it has one.
+fn leaves_data(case: &Case) -> bool {
+    has_data(case) && database::begins_empty(&case.env.config, case.new)
+}
+
+fn changes(case: &Case, path: &str) -> bool {
+    case.changes.iter().any(|change| change.path == path)
 }
 
 /// The same key may lie in another place. One that cannot be read any more is taken for another.
