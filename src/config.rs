@@ -105,7 +105,9 @@ pub fn schema() -> serde_json::Value {
 fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Option<Config>, Vec<Problem>) {
     let mut report = Report { document, problems: vec![] };
     shape::check(schema, &mut report);
-    for rule in rules::RULES.iter().chain(rules::database::RULES).chain(advice::RULES) {
+    for rule in
+        rules::RULES.iter().chain(rules::database::RULES).chain(rules::absent::RULES).chain(advice::RULES)
+    {
         rule(&mut report);
     }
     for rule in files::RULES {

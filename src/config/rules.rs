@@ -3,6 +3,7 @@
 //! They read the document and not the types, so that a broken field elsewhere hides none of their findings; what is
 //! missing or of a wrong type counts as absent here, since the check of the shape has reported it.
 
+pub mod absent;
 pub mod database;
 
 use std::net::SocketAddr;

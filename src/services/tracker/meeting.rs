@@ -39,6 +39,15 @@ pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
     Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
 }
 
+/// Why there is no API to ask.
+#[must_use]
+pub fn why_no_api(config: &Config) -> &'static str {
+    match config.tracker.http_api {
+        None => "the tracker has no API",
+        Some(_) => "the API listens inside its container only",
+    }
+}
+
 /// A meeting over each tracker, at each address of the host. `seen_as` is the address that the host sees us by.
 pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
     let private = config.tracker.core.private;
@@ -63,10 +72,7 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
             } else if let Some(api) = &api {
                 checks.push(meeting.by_key(&name, place.asked_at(config, &there)?, api.clone()));
             } else {
-                checks.push(Check::skipped(
-                    name,
-                    "no key can be made: the API listens inside its container only",
-                ));
+                checks.push(Check::skipped(name, &format!("no key can be made: {}", why_no_api(config))));
             }
         }
     }

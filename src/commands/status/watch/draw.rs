@@ -106,7 +106,7 @@ fn announces(frame: &mut Frame, view: &View, area: Rect) {
             Some(error) => vec!["- announces/s".into(), "no counters:".into(), error.to_owned()],
             None => vec!["- announces/s".into()],
         },
-        (None, None) => vec!["- announces/s".into(), "the API is not to be reached".into()],
+        (None, None) => vec!["- announces/s".into(), "no API within reach".into()],
     };
     graph(frame, view, area, text, Some(&view.rates.announces_before));
 }
