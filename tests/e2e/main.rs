@@ -10,6 +10,7 @@ mod bad_releases;
 mod by_hand;
 mod cut;
 mod desk;
+mod external;
 mod faults;
 mod firewall;
 mod hetzner;
