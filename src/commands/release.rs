@@ -3,6 +3,7 @@
 mod difference;
 pub mod host;
 pub mod images;
+pub mod schema;
 pub mod upgrade;
 
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub const RELEASE: Phase = Phase {
 /// Releases.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "release", Stage::Configured)?;
-    let choices = work.env.choices.clone();
+    let (choices, tracker_image) = (work.env.choices.clone(), work.env.tracker_image.clone());
     choose(&mut work, args)?;
     work.env.pull |= args.pull;
     if args.dry_run {
@@ -65,6 +66,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         // A tag that does not exist must not be in the way of the next release.
         if error.code() != Code::Interrupted {
             work.env.choices = choices;
+            work.env.tracker_image = tracker_image;
             work.env.pull = false;
             work.save()?;
         }
@@ -96,6 +98,14 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
             .why(error)
             .help("begin with the one that the program makes: torrust-tracker-deployer render --help")
     })?;
+    if schema::of_toml(&text).is_none() {
+        return Err(Error::new(
+            Code::ConfigInvalid,
+            format!("{} has no metadata.schema_version", file.display()),
+        )
+        .why("the tracker refuses a configuration without it")
+        .help("name the schema that the file is written for: [metadata], schema_version = \"3.0.0\""));
+    }
     work.env.choices.tracker_toml = Some(text);
     Ok(())
 }
@@ -106,7 +116,7 @@ fn render_files(work: &mut Work) -> Result<String> {
         work.app.out.warn(&warning);
     }
     let bundle = Bundle::of(work.revealed()?)?;
-    let note = format!("{} files", bundle.files.len());
+    let note = format!("{} files, {}", bundle.files.len(), schema::note(&work.env));
     work.bundle = Some(bundle);
     Ok(note)
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use self::place::Place;
 use super::configure;
+use super::release::schema;
 use crate::app::App;
 use crate::bundle::Bundle;
 use crate::config::EnvironmentName;
@@ -154,12 +155,13 @@ fn by_hand(env: &Environment) -> Result<Target> {
 /// What `deploy.yml` tells `release.sh`, and where the release's files lie.
 fn release(env: &Environment, bundle: &Bundle) -> File {
     let from_ansible = |path: &String| (path.clone(), json!(format!("../{}", place_of(path))));
+    let own = env.choices.tracker_toml.as_deref().and_then(schema::of_toml);
     let containers: Vec<&str> = bundle.containers().map(|container| container.name).collect();
     let release = json!({ "release": {
         "environment": env.name,
         "source": env.config.images.source,
         "tracker": env.tracker_reference(),
-        "schema": "2.0.0",
+        "schema": own.unwrap_or_else(|| env.schema().to_string()),
         "images": services::images(env),
         "containers": containers,
         "manifest": bundle.manifest().lines().collect::<Vec<_>>(),

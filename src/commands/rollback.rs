@@ -128,6 +128,7 @@ fn with_release(env: &Environment, release: &Release) -> Result<Environment> {
     // What `configure` was told holds for the host.
     let Choices { firewall, monitoring, .. } = env.choices;
     next.choices = Choices { firewall, monitoring, ..release.choices.clone() };
+    next.tracker_image.clone_from(&release.tracker_image);
     if env.stage < Stage::Configured {
         next.ask_again(CONFIGURE.command);
     }

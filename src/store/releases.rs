@@ -11,6 +11,7 @@ use super::{Choices, Environment, Store, unreadable, unwritable, write_whole};
 use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
+use crate::services::tracker::schema::TrackerImage;
 use crate::state::Stage;
 
 /// What a release on the host was made from, so that a `rollback` to it has the configuration that belongs to its files.
@@ -25,6 +26,9 @@ pub struct Release {
     pub put_back: Option<u64>,
     /// The checksum of its manifest: the host may have got another release of this number from elsewhere.
     pub manifest: String,
+    /// What was found out on the host about its tracker's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracker_image: Option<TrackerImage>,
     /// The choices that held.
     pub choices: Choices,
     /// The configuration; secrets stay references where they were.
@@ -40,6 +44,7 @@ impl Release {
             time: Timestamp::now(),
             put_back: None,
             manifest,
+            tracker_image: env.tracker_image.clone(),
             choices: env.choices.clone(),
             config: env.config.clone(),
         }
@@ -75,13 +80,14 @@ impl Store {
             return Ok(env);
         }
         let in_place = |release: &Release| Some(release.number) == env.release;
-        let Some(Release { mut config, choices, .. }) = self.releases(&env.name)?.into_iter().find(in_place)
+        let Some(Release { mut config, choices, tracker_image, .. }) =
+            self.releases(&env.name)?.into_iter().find(in_place)
         else {
             return Ok(env);
         };
         config.ssh_credentials = env.config.ssh_credentials.clone();
         let stage = if env.healthy == env.release { Stage::Running } else { Stage::Released };
-        Ok(Environment { stage, choices, config, ..env })
+        Ok(Environment { stage, tracker_image, choices, config, ..env })
     }
 
     /// Writes a release so that a crash leaves either none or a whole one.

@@ -77,7 +77,7 @@ stop_tracker() {
   doing "stopping the tracker"
   [ -z "$(compose ps --quiet --status running tracker)" ] || stopped=yes
   compose stop tracker
-  [ -z "$server" ] || [ -n "$external" ] || compose up --detach --wait "$server"
+  [ -z "$server" ] || [ -n "$external" ] || compose up --detach --wait --pull never "$server"
 }
 
 copy_configuration() (

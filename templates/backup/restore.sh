@@ -90,7 +90,7 @@ discard() { rm -rf "$1" "$1".rows "${logs[@]/#/$1}"; }
 # Starts the stack, and waits until all of it is healthy. What ends again and again will not be.
 start_all() {
   local stack rested seen
-  compose up --detach || return 1
+  compose up --detach --pull never || return 1
   mapfile -t stack < <(compose ps --all --quiet)
   mapfile -t rested < <(compose ps --all --quiet "${users[@]}")
   for _ in {1..360}; do
@@ -276,7 +276,7 @@ change() {
   if [ -e "$root/$data" ] && [ -z "$unsaved" ]; then
     echo "doing making a backup of the present database"
     step saving
-    [ -z "$server" ] || compose up --detach --wait "$server"
+    [ -z "$server" ] || compose up --detach --wait --pull never "$server"
     made=$(bash "$here/backup.sh" create held | sed -n 's/^made \([^ ]*\) .*/\1/p')
     echo "safety $made"
     step stopped

@@ -54,7 +54,7 @@ need_server() {
   fi
   echo "doing starting the database server"
   started=yes
-  compose up --detach --wait --wait-timeout 300 mysql >&2
+  compose up --detach --wait --pull never --wait-timeout 300 mysql >&2
 }
 
 back_up() {

@@ -24,6 +24,7 @@ mod render;
 mod restoring;
 mod rollback;
 mod running;
+mod schema;
 mod secrets;
 mod ssh;
 mod status;

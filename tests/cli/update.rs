@@ -154,7 +154,7 @@ fn all_problems_of_a_file_are_told_and_a_destroyed_environment_takes_none() {
 #[test]
 fn choices_of_the_command_line_are_told_where_they_meet_the_change() {
     let (world, _) = running();
-    let toml = world.write("own.toml", "x = 1\n").display().to_string();
+    let toml = world.write("own.toml", "[metadata]\nschema_version = \"3.0.0\"\n").display().to_string();
     world.ok(&["release", "minimal", "--image-tag", "v3", "--config", &toml]);
     changed(&world, |config| {
         config["images"] = json!({ "tracker": "torrust/tracker:v4" });

@@ -31,6 +31,7 @@ mod provider_lxd;
 mod registered;
 mod registry;
 mod restore;
+mod schema;
 mod schema_3;
 mod status;
 mod suites;

@@ -79,6 +79,7 @@ impl std::fmt::Display for Difference {
 /// Compares with the host without changing it.
 pub fn difference(work: &mut Work) -> Result<Difference> {
     let (seen, images_missing) = images::compare(work)?;
+    images::settle(work, &seen)?;
     render_files(work)?;
     let script = Templates::of(&work.env)?.text("host/release.sh")?;
     let source = work.env.config.images.source;

@@ -1,7 +1,8 @@
 //! `Bring the images`: the host pulls what it lacks, or is sent it. One session tells what the images are.
 
 use super::host::on_the_host;
-use crate::config::ImageSource;
+use super::schema;
+use crate::config::{ImageSource, SchemaChoice};
 use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Ran, Stream};
 use crate::render::Templates;
@@ -33,6 +34,15 @@ enum How {
     Load,
 }
 
+/// What `images.sh` found in the tracker's image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The schema of its default configuration.
+    pub default_file: Option<String>,
+    /// Its version label.
+    pub label: Option<String>,
+}
+
 /// What `images.sh` reported.
 #[derive(Default)]
 pub struct Told {
@@ -40,6 +50,8 @@ pub struct Told {
     pub images: Vec<Image>,
     /// The host's architecture.
     host: String,
+    /// What is in the tracker's image, where that was not known yet.
+    seen: Option<Seen>,
     /// What the registry was asked for.
     pulled: Vec<String>,
     /// The ids of earlier images, by the references that another image was brought for.
@@ -75,6 +87,11 @@ impl Told {
         match word {
             "image" => self.images.push(Image::read(rest)),
             "pulling" => self.pulled.push(rest.to_owned()),
+            "schema" => {
+                let (file, label) = rest.split_once(' ').unwrap_or((rest, "-"));
+                let there = |word: &str| (word != "-").then(|| word.to_owned());
+                self.seen = Some(Seen { default_file: there(file), label: there(label) });
+            }
             "host" => rest.clone_into(&mut self.host),
             "before" => {
                 self.before.extend(rest.split_once(' ').map(|(image, id)| (image.into(), id.into())));
@@ -144,8 +161,20 @@ pub fn bring(work: &mut Work) -> Result<String> {
         ImageSource::Local => send_lacking(work)?,
     };
     told.check_architectures()?;
+    settle(work, &told)?;
     work.images = Some(told.images);
     Ok(note)
+}
+
+/// Notes which schema the tracker's image wants.
+///
+/// # Errors
+/// As [`schema::settle`].
+pub fn settle(work: &mut Work, told: &Told) -> Result<()> {
+    let tracker = work.env.tracker_reference();
+    let image = told.images.iter().find(|image| image.reference == tracker);
+    let image = image.ok_or_else(|| Error::new(Code::Internal, "the tracker has no image"))?;
+    schema::settle(&mut work.env, image, told.seen.as_ref())
 }
 
 fn pull(work: &mut Work) -> Result<(Told, String)> {
@@ -161,6 +190,7 @@ fn send_lacking(work: &mut Work) -> Result<(Told, String)> {
     for image in &lacking {
         work.app.out.doing(&format!("sending {image}"));
         let sent = ask(work, How::Load, std::slice::from_ref(image), Some(docker(["save", image])))?;
+        told.seen = sent.seen.or(told.seen);
         for image in sent.images {
             told.images
                 .iter_mut()
@@ -206,7 +236,12 @@ pub fn compare(work: &mut Work) -> Result<(Told, Vec<String>)> {
 fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Result<Told> {
     let script = Templates::of(&work.env)?.text("host/images.sh")?;
     let tracker = work.env.tracker_reference();
-    let mut args = vec![how.word(), "any", &tracker];
+    let known = match (work.env.config.tracker.schema, &work.env.tracker_image) {
+        (SchemaChoice::Auto, Some(known)) => known.id.clone(),
+        (SchemaChoice::Auto, None) => "-".into(),
+        _ => "any".into(),
+    };
+    let mut args = vec![how.word(), &known, &tracker];
     args.extend(images.iter().map(String::as_str));
     let ssh = work.ssh()?;
     let mut cmd = ssh.root(&script, &args);

@@ -1,5 +1,4 @@
 //! Which schema the tracker's own configuration file has: the one that its image wants.
-#![allow(dead_code, reason = "the renderings that need it follow")]
 
 use serde::{Deserialize, Serialize};
 
