@@ -7,6 +7,7 @@ mod advice;
 mod document;
 mod files;
 mod formats;
+mod images;
 mod mask;
 mod model;
 mod name;
@@ -26,6 +27,7 @@ use std::path::Path;
 
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
+pub use images::*;
 pub use model::*;
 pub use name::EnvironmentName;
 use problems::Report;

@@ -40,6 +40,9 @@ struct Template {
     /// Where the host will run
     #[arg(long, value_enum, default_value = "docker")]
     provider: ProviderKind,
+    /// Name the container images of this version too; without it each version of the program has its own
+    #[arg(long)]
+    images: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,7 +107,10 @@ pub fn run(app: &App, args: Args) -> super::Done {
     match (args.what, args.short) {
         (Some(What::Template(args)), _) => {
             let name: EnvironmentName = "my-tracker".parse()?;
-            let example = config::template(args.provider, &name, Path::new("~/.ssh/id_ed25519"))?;
+            let mut example = config::template(args.provider, &name, Path::new("~/.ssh/id_ed25519"))?;
+            if args.images {
+                example.images = example.images.pinned();
+            }
             let json = serde_json::to_value(example).map_err(not_json)?;
             write(args.target.path.as_deref(), json)
         }

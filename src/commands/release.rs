@@ -1,5 +1,6 @@
 //! `release`: the tracker's files and images on the host, in one SSH session. Nothing changed means nothing sent.
 
+mod defaults;
 mod difference;
 pub mod host;
 pub mod images;
@@ -116,6 +117,7 @@ fn render_files(work: &mut Work) -> Result<String> {
         work.app.out.warn(&warning);
     }
     let bundle = Bundle::of(work.revealed()?)?;
+    defaults::announce(work);
     let note = format!("{} files, {}", bundle.files.len(), schema::note(&work.env));
     work.bundle = Some(bundle);
     Ok(note)

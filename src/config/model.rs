@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::formats;
+use super::images::Images;
 use super::name::EnvironmentName;
 use super::provider::Provider;
 use super::secret::Secret;
@@ -44,8 +45,9 @@ pub struct Config {
     /// Regular backups of database and configuration. Without this section there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
-    /// The container images, for a private mirror or another version.
-    #[serde(default)]
+    /// The container images, for a private mirror or another version. One that is not given is what each version of the
+    /// deployer has: a newer deployer brings newer ones with its next release.
+    #[serde(default, skip_serializing_if = "Images::are_defaults")]
     pub images: Images,
 }
 
@@ -198,57 +200,6 @@ pub struct Backup {
     #[serde(default = "default_retention")]
     #[schemars(range(min = 1, max = 36500))]
     pub retention_days: u32,
-}
-
-/// The container images, a full reference each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Images {
-    /// Where the host gets them from.
-    pub source: ImageSource,
-    /// The tracker.
-    #[schemars(schema_with = "formats::image")]
-    pub tracker: String,
-    /// The database server, where the database is MySQL.
-    #[schemars(schema_with = "formats::image")]
-    pub mysql: String,
-    /// The database server, where the database is `PostgreSQL`.
-    #[schemars(schema_with = "formats::image")]
-    pub postgresql: String,
-    /// The metrics.
-    #[schemars(schema_with = "formats::image")]
-    pub prometheus: String,
-    /// The dashboards.
-    #[schemars(schema_with = "formats::image")]
-    pub grafana: String,
-    /// The TLS proxy.
-    #[schemars(schema_with = "formats::image")]
-    pub caddy: String,
-}
-
-/// Where the host gets its images from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ImageSource {
-    /// The host pulls them from the registry that each reference names.
-    #[default]
-    Registry,
-    /// They are streamed from the operator's own Docker Engine; no registry is asked.
-    Local,
-}
-
-impl Default for Images {
-    fn default() -> Self {
-        Self {
-            source: ImageSource::default(),
-            tracker: "torrust/tracker:develop".into(),
-            mysql: "mysql:8.4".into(),
-            postgresql: "postgres:17".into(),
-            prometheus: "prom/prometheus:v3.11.2".into(),
-            grafana: "grafana/grafana:13.0.0".into(),
-            caddy: "caddy:2.11.2".into(),
-        }
-    }
 }
 
 impl Default for Prometheus {

@@ -21,7 +21,7 @@ use crate::tools::ssh::sh_quote;
 /// The proxy, wanted as soon as something is to be behind it.
 pub const KIND: Kind = Kind {
     name: NAME,
-    image: Some(|env| env.config.images.caddy.clone()),
+    image: Some(|env| env.config.images.caddy.to_string()),
     wanted: |config| !super::sites(config).is_empty(),
     service,
     ports: |_| PORTS.to_vec(),
@@ -91,7 +91,7 @@ fn container(env: &Environment) -> Container {
     };
     Container {
         name: NAME,
-        image: env.config.images.caddy.clone(),
+        image: env.config.images.caddy.to_string(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         networks: super::proxy_networks(&env.config),
         ports: PORTS.to_vec(),

@@ -18,7 +18,7 @@ use crate::store::{Environment, Host};
 /// Grafana, where the configuration has its section.
 pub const KIND: Kind = Kind {
     name: "grafana",
-    image: Some(|env| env.config.images.grafana.clone()),
+    image: Some(|env| env.config.images.grafana.to_string()),
     wanted: |config| config.grafana.is_some(),
     service,
     ports,
@@ -88,7 +88,7 @@ fn container(env: &Environment) -> Container {
                   grep -q '\"database\": *\"ok\"' <&3";
     Container {
         name: KIND.name,
-        image: env.config.images.grafana.clone(),
+        image: env.config.images.grafana.to_string(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         entrypoint: vec!["sh", "/etc/torrust/grafana/start.sh"],
         networks,

@@ -16,7 +16,7 @@ use crate::store::Environment;
 /// The database server, of an environment whose database is MySQL.
 pub const KIND: Kind = Kind {
     name: NAME,
-    image: Some(|env| env.config.images.mysql.clone()),
+    image: Some(|env| env.config.images.mysql.to_string()),
     wanted: |config| config.tracker.core.mysql().is_some(),
     service,
     ports: |_| vec![],
@@ -49,7 +49,7 @@ fn service(env: &Environment) -> Result<Service> {
 fn container(config: &Config) -> Container {
     Container {
         name: NAME,
-        image: config.images.mysql.clone(),
+        image: config.images.mysql.to_string(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         command: vec!["sh".into(), format!("{SETTINGS_INSIDE}/start.sh")],
         networks: vec!["database"],

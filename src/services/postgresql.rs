@@ -15,7 +15,7 @@ use crate::tools::ssh::sh_quote;
 /// The database server, of an environment whose database is PostgreSQL in the stack.
 pub const KIND: Kind = Kind {
     name: NAME,
-    image: Some(|env| env.config.images.postgresql.clone()),
+    image: Some(|env| env.config.images.postgresql.to_string()),
     wanted: |config| config.tracker.core.postgresql().is_some(),
     service,
     ports: |_| vec![],
@@ -48,7 +48,7 @@ fn service(env: &Environment) -> Result<Service> {
 fn container(config: &Config) -> Container {
     Container {
         name: NAME,
-        image: config.images.postgresql.clone(),
+        image: config.images.postgresql.to_string(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         command: vec!["sh".into(), format!("{SETTINGS_INSIDE}/start.sh")],
         networks: vec!["database"],

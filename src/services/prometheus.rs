@@ -13,7 +13,7 @@ use crate::tools::ssh::sh_quote;
 /// Prometheus, where the configuration has its section.
 pub const KIND: Kind = Kind {
     name: "prometheus",
-    image: Some(|env| env.config.images.prometheus.clone()),
+    image: Some(|env| env.config.images.prometheus.to_string()),
     wanted: |config| config.prometheus.is_some(),
     service,
     ports: |_| vec![Port { number: PORT, protocol: Protocol::Tcp, reach: Reach::Loopback }],
@@ -55,7 +55,7 @@ fn container(env: &Environment) -> Container {
     networks.extend(env.config.grafana.as_ref().map(|_| "visualization"));
     Container {
         name: KIND.name,
-        image: env.config.images.prometheus.clone(),
+        image: env.config.images.prometheus.to_string(),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         command: base.into_iter().chain(RETENTION).map(Into::into).collect(),
         networks,

@@ -46,7 +46,8 @@ impl Release {
             manifest,
             tracker_image: env.tracker_image.clone(),
             choices: env.choices.clone(),
-            config: env.config.clone(),
+            // By name: a later version of the program has other images where the configuration names none.
+            config: Config { images: env.config.images.pinned(), ..env.config.clone() },
         }
     }
 }

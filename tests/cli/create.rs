@@ -21,6 +21,21 @@ fn a_template_of_each_provider_is_valid_but_for_its_key() {
     }
 }
 
+/// A template of today must not keep its user on the images of today.
+#[test]
+fn template_names_images_only_when_asked() {
+    let world = World::new();
+    let template = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&world.ok(&[&["create", "template"], args].concat()).stdout).unwrap()
+    };
+    assert!(template(&[]).get("images").is_none());
+    let images = template(&["--images"])["images"].clone();
+    assert_eq!(images["tracker"], "torrust/tracker:develop");
+    assert_eq!(images.as_object().unwrap().len(), 7, "where they come from, and six references: {images}");
+    world.ok(&["create", "demo"]);
+    assert!(world.state("demo")["config"].get("images").is_none(), "nor is what the program chose stored");
+}
+
 #[test]
 fn every_template_has_its_own_secret_and_is_closed_to_others() {
     let world = World::new();

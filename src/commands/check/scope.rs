@@ -101,7 +101,7 @@ impl Scope {
         });
         images.extend(bases);
         if self.environments.is_empty() {
-            images.extend([Images::default().tracker, Docker::default().base_image]);
+            images.extend([Images::default().tracker.to_string(), Docker::default().base_image]);
         }
         images.iter().map(|image| reach::registry(image).to_owned()).collect()
     }

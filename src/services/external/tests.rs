@@ -43,7 +43,7 @@ fn an_external_server_is_no_container_and_has_no_network() {
     assert_eq!(bundle.containers().map(|one| one.name).collect::<Vec<_>>(), ["tracker"]);
     let compose = text_of(&bundle, "docker-compose.yml");
     assert!(compose.contains("networks: [\"tracker\"]") && !compose.contains("depends_on"), "{compose}");
-    assert!(super::super::images(&env).contains(&Images::default().mysql));
+    assert!(super::super::images(&env).contains(&Images::default().mysql.to_string()));
     let known = ["host = \"db.example.org\"", "port = 3307", r#"password = "p:w\\d'\"$x 100é""#];
     let client = text_of(&bundle, "database/client.cnf");
     assert!(known.iter().all(|line| client.contains(line)), "{client}");

@@ -81,9 +81,9 @@ impl Environment {
     /// The tracker's image, with the tag that `release --image-tag` chose.
     #[must_use]
     pub fn tracker_reference(&self) -> String {
-        let image = &self.config.images.tracker;
+        let image: &str = &self.config.images.tracker;
         match &self.choices.image_tag {
-            None => image.clone(),
+            None => image.to_owned(),
             Some(tag) => format!("{}:{tag}", name_and_tag(image).0),
         }
     }
