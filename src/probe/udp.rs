@@ -30,6 +30,8 @@ pub struct Client {
     socket: UdpSocket,
     peer: SocketAddr,
     connection: Cell<Connection>,
+    /// How long a connection id is used.
+    life: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -49,14 +51,29 @@ impl Client {
         let peer = SocketAddr::new(address.ip().to_canonical(), address.port());
         let socket = socket_to(peer).map_err(|error| lost("connect", peer, &error))?;
         let unconnected = Connection { id: PROTOCOL_ID, since: Instant::now() };
-        let client = Self { socket, peer, connection: Cell::new(unconnected) };
+        let client = Self { socket, peer, connection: Cell::new(unconnected), life: CONNECTION_LIFE };
         client.reconnect(deadline)?;
         Ok(client)
     }
 
-    /// The socket and its connection id, which holds for a minute.
-    pub(super) fn into_parts(self) -> (UdpSocket, u64) {
-        (self.socket, self.connection.get().id)
+    /// A client of a tracker that takes a connection id back after `cookies`. A wrong one is counted, and many are a ban: a
+    /// new one is fetched when half of the time is over.
+    ///
+    /// # Errors
+    ///
+    /// What was seen in place of an answer.
+    pub fn connect_for(
+        address: SocketAddr,
+        cookies: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<Self, Fault> {
+        let life = cookies.map_or(CONNECTION_LIFE, |lifetime| CONNECTION_LIFE.min(lifetime / 2));
+        Ok(Self { life, ..Self::connect(address, deadline)? })
+    }
+
+    /// The socket, its connection id, and for how long that is used.
+    pub(super) fn into_parts(self) -> (UdpSocket, u64, Duration) {
+        (self.socket, self.connection.get().id, self.life)
     }
 
     fn reconnect(&self, deadline: Deadline) -> Result<(), Fault> {
@@ -70,7 +87,7 @@ impl Client {
 
     /// The connection id, from a new connect request when the old one has had its time.
     fn connection_id(&self, deadline: Deadline) -> Result<u64, Fault> {
-        if self.connection.get().since.elapsed() > CONNECTION_LIFE {
+        if self.connection.get().since.elapsed() > self.life {
             self.reconnect(deadline)?;
         }
         Ok(self.connection.get().id)
@@ -184,6 +201,12 @@ pub(super) enum Packet<'p> {
 }
 
 impl<'p> Packet<'p> {
+    /// The connection id of a connect answer.
+    pub(super) fn connection(&self) -> Option<u64> {
+        let Self::Answer(CONNECT, body) = self else { return None };
+        Some(u64::from_be_bytes((*body).try_into().ok()?))
+    }
+
     /// What a packet is to whoever waits for the answer to this transaction.
     pub(super) fn parse(packet: &'p [u8], transaction: [u8; 4]) -> Self {
         let Some((header, body)) = packet.split_first_chunk::<8>() else {
@@ -249,7 +272,12 @@ fn announce_body(announce: &Announce) -> Vec<u8> {
 /// A whole connect request, for whoever only wants to see whether a port answers.
 #[must_use]
 pub fn connect_request() -> Vec<u8> {
-    request(PROTOCOL_ID, CONNECT, random(), &[])
+    connect_request_of(random())
+}
+
+/// A whole connect request of this transaction.
+pub(super) fn connect_request_of(transaction: [u8; 4]) -> Vec<u8> {
+    request(PROTOCOL_ID, CONNECT, transaction, &[])
 }
 
 /// The big-endian numbers at the start of a packet's part.

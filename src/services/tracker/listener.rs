@@ -1,6 +1,7 @@
 //! What the tracker listens for, and where.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::services::{Protocol, Reach};
@@ -96,6 +97,12 @@ pub(super) fn listeners(config: &Config) -> Vec<Listener> {
     let health = &tracker.health_check_api;
     let health = listener(Role::Health, health.bind_address, &health.domain, health.use_tls_proxy);
     udp.chain(http).chain(api).chain([health]).collect()
+}
+
+/// For how long the UDP tracker of this port takes a connection id; nothing where the tracker's own default holds.
+pub(super) fn cookies(config: &Config, port: u16) -> Option<Duration> {
+    let tracker = config.tracker.udp_trackers.iter().find(|udp| udp.bind_address.port() == port)?;
+    tracker.cookie_lifetime_in_secs.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 /// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts

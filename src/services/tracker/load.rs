@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::listener::cookies;
 use super::meeting;
 use super::{endpoint, reachable, visit};
 use crate::config::Config;
@@ -26,7 +27,7 @@ pub struct Target {
 }
 
 enum Way {
-    Udp(std::net::SocketAddr),
+    Udp(std::net::SocketAddr, Option<Duration>),
     Http(Box<HttpTracker>),
 }
 
@@ -55,7 +56,10 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
         let (protocol, port) = (listener.role.protocol(), listener.address.port());
         let place = endpoint(listener);
         let way = match protocol {
-            Protocol::Udp => probe::one_of_each_family(host.addresses(), port).first().copied().map(Way::Udp),
+            Protocol::Udp => {
+                let address = probe::one_of_each_family(host.addresses(), port).first().copied();
+                address.map(|address| Way::Udp(address, cookies(config, port)))
+            }
             Protocol::Tcp => {
                 Some(Way::Http(Box::new(HttpTracker::new(place.asked_at(config, host)?.join(&path)))))
             }
@@ -72,7 +76,9 @@ impl Target {
     /// What was seen in place of an answer.
     pub fn greet(&self, deadline: Deadline) -> Result<String, Fault> {
         match &self.way {
-            Way::Udp(address) => visit(&Client::connect(*address, deadline)?, deadline),
+            Way::Udp(address, cookies) => {
+                visit(&Client::connect_for(*address, *cookies, deadline)?, deadline)
+            }
             Way::Http(tracker) => visit(&**tracker, deadline),
         }
     }
@@ -88,7 +94,7 @@ impl Target {
         stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<Measured, Fault> {
         match &self.way {
-            Way::Udp(address) => load::udp(*address, plan, crowd, stopped),
+            Way::Udp(address, cookies) => load::udp(*address, *cookies, plan, crowd, stopped),
             Way::Http(tracker) => Ok(load::http(tracker, plan, crowd, stopped)),
         }
     }
