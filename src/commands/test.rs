@@ -20,6 +20,7 @@ use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::{Format, Outcome as _};
 use crate::render::Templates;
+use crate::services::tracker::silence;
 use crate::services::{self, Container, HostCheck};
 use crate::state::{self, Stage};
 use crate::store::Environment;
@@ -161,7 +162,9 @@ impl<'a> Test<'a> {
                 &format!("nothing is released yet: {} is {}", env.name, env.stage),
             )]
         };
-        checked.extend(checks::ask_all(self.app.runner(), outside, self.timeout)?);
+        let mut outside = checks::ask_all(self.app.runner(), outside, self.timeout)?;
+        silence::explain(env, &mut outside);
+        checked.extend(outside);
         Ok(checked)
     }
 
@@ -179,7 +182,7 @@ impl<'a> Test<'a> {
 /// Each container's own question about its health, and what services ask on the host.
 fn host_checks(env: &Environment) -> Result<Vec<HostCheck>> {
     let health = |container: Container| HostCheck {
-        name: format!("{}: health inside the container", container.name),
+        name: format!("{}: the container's health check", container.name),
         command: services::in_container(container.name, &container.health) + " && echo healthy",
         // Compose tells `run`.
         awaited: false,

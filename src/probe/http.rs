@@ -6,7 +6,7 @@ mod tracker;
 mod url;
 
 pub use record::Record;
-pub use tracker::HttpTracker;
+pub use tracker::{HttpTracker, refused_for_key};
 pub use url::Url;
 
 use std::time::Duration;
@@ -106,6 +106,40 @@ pub fn health(url: &Url, deadline: Deadline) -> Result<(), Fault> {
     }
     let expected = format!("HTTP 200 with \"status\": \"Ok\" from {url}");
     Err(Fault::new(expected, format!("answered {}", answer.brief())))
+}
+
+/// Asks the tracker's health-check API, which probes each listener for its answer and says 200 whatever came of it.
+///
+/// # Errors
+/// The listeners that do not work, by name; or what was seen in place of a report.
+pub fn health_report(url: &Url, deadline: Deadline) -> Result<String, Fault> {
+    let answer = get(url, &[], deadline)?;
+    let report = answer.json().filter(|report| answer.status == 200 && report["status"].is_string());
+    let Some(report) = report else {
+        let expected = format!("HTTP 200 with a report of the tracker's listeners from {url}");
+        return Err(Fault::new(expected, format!("answered {}", answer.brief())));
+    };
+    let listeners: Vec<&Value> = report["details"].as_array().into_iter().flatten().collect();
+    let failed: Vec<String> = listeners.iter().filter_map(|one| failure_of(one)).collect();
+    let expected = "each listener to work, by the tracker's own report";
+    match report["status"].as_str() {
+        Some("Ok") if failed.is_empty() => Ok(format!("Ok, {} listeners", listeners.len())),
+        Some("None") => Err(Fault::new(expected, "the tracker reports no listener at all")),
+        _ if failed.is_empty() => Err(Fault::new(expected, format!("answered {}", answer.brief()))),
+        _ => Err(Fault::new(expected, failed.join("; "))),
+    }
+}
+
+/// `udp://0.0.0.0:6969: no answer`, where the listener failed. Release 3.0.0 names the address alone.
+fn failure_of(listener: &Value) -> Option<String> {
+    let result = &listener["result"];
+    if result.get("Ok").is_some() {
+        return None;
+    }
+    let place = ["service_binding", "binding"].into_iter().find_map(|key| listener[key].as_str());
+    let place = place.or_else(|| listener["info"].as_str()).unwrap_or("a listener without a name");
+    let why = result["Err"].as_str().map_or_else(|| result.to_string(), ToOwned::to_owned);
+    Some(format!("{place}: {why}"))
 }
 
 /// Asks the tracker's API for its figures with the right token.

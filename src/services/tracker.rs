@@ -1,20 +1,25 @@
 //! The tracker itself: UDP and HTTP trackers, API and health check in one container.
 
+pub mod health;
 mod listener;
 pub mod load;
 pub mod meeting;
 pub mod published;
 pub mod schema;
+pub mod silence;
 pub mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
 use listener::{Listener, Role, families, listeners, reachable};
 
-use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Service, mysql, postgresql};
+use super::{
+    Container, Endpoint, Folder, HostCheck, HostFile, Kind, Mount, Port, Service, mysql, postgresql,
+};
 use crate::checks::{Answer, Check};
 use crate::config::{self, Config, Database, Revealed};
 use crate::error::{Code, Error, Result};
@@ -34,7 +39,7 @@ pub const KIND: Kind = Kind {
     ports,
     endpoints,
     checks,
-    host_checks: stored::checks,
+    host_checks,
     full_checks: meeting::checks,
     full_host_checks: |_| vec![],
 };
@@ -52,6 +57,11 @@ const FOLDERS: [(&str, &str); 3] = [
 ];
 /// The port that a probe's peer claims to listen on (the "discard" port: nobody can be found there).
 const PEER_PORT: u16 = 9;
+
+/// What the tracker reports of itself, and whether its database can be read.
+fn host_checks(config: &Config) -> Vec<HostCheck> {
+    std::iter::once(health::check(config)).chain(stored::checks(config)).collect()
+}
 
 /// The service, with its rendered tracker.toml.
 ///
@@ -259,7 +269,10 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
         let base = endpoint.asked_at(config, host)?;
         match role {
             Role::Api => checks.extend(api_checks(&called, &base, token)),
-            Role::Health => checks.push(health("health-check API", base.join("/health_check"))),
+            Role::Health => checks
+                .push(Check::new("health-check API: health of each listener", move |deadline| {
+                    http::health_report(&base.join("/health_check"), deadline)
+                })),
             _ => {
                 let announce = if config.tracker.core.private { http_refusal } else { http_announce };
                 checks.extend([announce(&called, &base), health(&called, base.join("/health_check"))]);
@@ -274,12 +287,13 @@ fn udp_checks(config: &Config, host: &Host, port: u16) -> Vec<Check> {
         let why = "a private tracker starts no UDP tracker: UDP announces cannot carry a key";
         return vec![Check::skipped(format!("UDP tracker {port}"), why)];
     }
-    let over_v6 = host.address_v6.clone().map(|address| udp(port, address, "IPv6"));
-    std::iter::once(udp(port, host.address.clone(), "IPv4")).chain(over_v6).collect()
+    let life = listener::cookies(config, port);
+    let over_v6 = host.address_v6.clone().map(|address| udp(port, life, address, "IPv6"));
+    std::iter::once(udp(port, life, host.address.clone(), "IPv4")).chain(over_v6).collect()
 }
 
 /// BEP 15 from connect to scrape, as one peer that leaves again.
-fn udp(port: u16, host: String, family: &'static str) -> Check {
+fn udp(port: u16, cookies: Option<Duration>, host: String, family: &'static str) -> Check {
     let name = format!("UDP tracker {port} over {family}: connect, announce, scrape");
     let ask = move |deadline| -> Answer {
         let found = probe::addresses(&host, port)
@@ -292,7 +306,8 @@ fn udp(port: u16, host: String, family: &'static str) -> Check {
         if !probe::has_route(address) {
             return Answer::Skipped { reason: format!("this machine has no {family} route to {host}") };
         }
-        let visited = Client::connect(address, deadline).and_then(|client| visit(&client, deadline));
+        let visited =
+            Client::connect_for(address, cookies, deadline).and_then(|client| visit(&client, deadline));
         visited.into()
     };
     Check::answering(name, ask)
@@ -310,7 +325,7 @@ fn http_refusal(called: &str, base: &Url) -> Check {
         let expected = "a refusal for want of a key, as the tracker is private";
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
             Ok(_) => Err(Fault::new(expected, "the announce was accepted")),
-            Err(fault) if fault.seen.contains("Authentication") => Ok(fault.seen),
+            Err(fault) if http::refused_for_key(&fault) => Ok(fault.seen),
             Err(fault) => Err(Fault::new(expected, fault.seen)),
         }
     })

@@ -30,7 +30,7 @@ const FAULTS: [Fault; 16] = [
         what: "stopped container",
         break_: "docker stop torrust-tracker-1",
         mend: "docker start torrust-tracker-1; healthy tracker",
-        seen: Seen::Basic("tracker: health inside the container"),
+        seen: Seen::Basic("tracker: the container's health check"),
         line: "tracker",
         says: "exited with exit code 0",
     },

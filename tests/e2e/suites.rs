@@ -69,6 +69,25 @@ fn a_good_stack_passes_in_full_and_an_open_port_is_named() {
     host.exec(&format!("kill {stranger}; ufw delete allow 8123/tcp"));
 }
 
+/// Where the API writes nothing, as it cannot be reached or the tracker is not `listed`, the database itself is written to.
+#[test]
+fn value_survives_a_restart_where_the_api_is_out_of_reach() {
+    let (desk, host, _) = Desk::with_running(|config| {
+        config["tracker"]["http_api"]["bind_address"] = json!("127.0.0.1:1212");
+    });
+    let report = full(&desk);
+    assert!(
+        seen(&report, "database: a value")
+            .contains("a row that was written into the database itself was still there")
+    );
+    assert_checks(&report, "tracker: its own report of its listeners", "passed", 1);
+    assert_eq!(written(&host), "0 0", "what was written is removed");
+    assert_eq!(
+        host.exec("stat -c %u:%g /opt/torrust/storage/tracker/lib/database/* | sort -u"),
+        "1000:1000\n"
+    );
+}
+
 #[test]
 fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
     let (desk, host, _) = Desk::with_running(|config| config["tracker"]["core"]["private"] = json!(true));
@@ -81,7 +100,10 @@ fn a_private_tracker_passes_in_full_and_a_load_is_compared_with_the_last() {
     );
     assert_checks(&report, "HTTP tracker 7070: refuses an announce without a key", "passed", 1);
     assert_checks(&report, "UDP tracker 6969", "skipped", 1);
-    assert!(seen(&report, "database: a value").contains("an entry of the whitelist was still there"));
+    assert!(
+        seen(&report, "database: a value")
+            .contains("an entry of the whitelist that the tracker wrote was still there")
+    );
 
     let load = || desk.run(&[&["test", &desk.name][..], &LOAD].concat());
     let (first, second) = (load().ok(), load().ok());

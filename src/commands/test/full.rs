@@ -7,7 +7,7 @@ use super::{Test, ports, restart};
 use crate::checks::{self, Answer, Checked};
 use crate::commands::status;
 use crate::error::Result;
-use crate::services;
+use crate::services::{self, tracker::silence};
 
 /// A backup of a large database takes its time.
 const BACKUP_DEADLINE: Duration = Duration::from_mins(30);
@@ -35,7 +35,9 @@ pub fn ask(test: &Test) -> Result<Vec<Checked>> {
         checked.extend(test.ask_host(&on_host, BACKUP_DEADLINE)?);
     }
     let outside = services::full_checks(&test.env.config, test.env.host()?, inside.seen_as)?;
-    checked.extend(checks::ask_all(test.app.runner(), outside, test.timeout)?);
+    let mut outside = checks::ask_all(test.app.runner(), outside, test.timeout)?;
+    silence::explain(&test.env, &mut outside);
+    checked.extend(outside);
     checked.extend(ports::ask(test, &inside)?);
     let [_, failed, ..] = checks::tally(&checked);
     checked.push(if failed == 0 {

@@ -10,6 +10,8 @@ use crate::probe::{Deadline, Fault};
 
 /// How long a removal may take when the check that wrote is already over.
 const GRACE: Duration = Duration::from_secs(2);
+/// The request does not fit what the tracker is configured for.
+const CONFLICT: u16 = 409;
 
 /// Something in the tracker's database that goes when the value goes: nothing that a check wrote remains there.
 pub struct Record {
@@ -34,14 +36,28 @@ impl Record {
         Ok(Self::new(api, token, "key", word.to_owned()))
     }
 
-    /// Puts a torrent on the whitelist, which every tracker keeps, also one that does not go by it.
+    /// Puts a torrent on the whitelist; none where the tracker refuses that, as it keeps no whitelist (409). Release 3.0.0
+    /// keeps one always, later ones where they are `listed`.
     ///
     /// # Errors
     /// What was seen in place of success.
-    pub fn whitelisted(api: &Url, token: &str, torrent: InfoHash, deadline: Deadline) -> Result<Self, Fault> {
-        let record = Self::new(api, token, "whitelist", torrent.to_string());
-        record.ask(&Method::POST, "a new entry of the whitelist", deadline)?;
-        Ok(record)
+    pub fn whitelisted(
+        api: &Url,
+        token: &str,
+        torrent: InfoHash,
+        deadline: Deadline,
+    ) -> Result<Option<Self>, Fault> {
+        let mut record = Self::new(api, token, "whitelist", torrent.to_string());
+        let answer = ask(api, token, &Method::POST, record.kind, &record.word, deadline)?;
+        if answer.status == CONFLICT {
+            record.removed = true;
+            return Ok(None);
+        }
+        if !answer.is_success() {
+            let seen = format!("answered {}", answer.brief());
+            return Err(Fault::new("a new entry of the whitelist", seen));
+        }
+        Ok(Some(record))
     }
 
     fn new(api: &Url, token: &str, kind: &'static str, word: String) -> Self {

@@ -230,3 +230,69 @@ fn a_refused_visit_fails_and_leaves_no_peer() {
     let visit = Visit::start(&tracker, Announce::seeder(InfoHash::random(), 1), soon());
     assert_eq!(visit.err().unwrap().seen, "answered \"failure reason: no\"");
 }
+
+/// As release 3.0.0 and later ones refuse, and what must not be taken for that.
+#[test]
+fn refusal_for_a_key_is_told_from_other_failures() {
+    let refused = |reason: &str| {
+        let peer = Announce::seeder(InfoHash::random(), 6881);
+        let fake = fakes::page("200 OK", format!("d14:failure reason{}:{reason}e", reason.len()));
+        refused_for_key(&tracker(&fake).announce(&peer, soon()).unwrap_err())
+    };
+    assert!(refused(
+        "Authentication error: Missing authentication key param for private tracker. Error in src/a.rs:79:31"
+    ));
+    assert!(refused(
+        "Authentication error: Failed to read key: YZSl4lMZupRuOpSRC3krIKR5BPB14nrJ, src/tracker/mod.rs:848:27"
+    ));
+    assert!(refused("Tracker authentication error: Missing authentication key at src/a.rs"));
+    for other in [
+        "Tracker whitelist error: the torrent is not whitelisted",
+        "Internal server error: no authentication key, for the database is away",
+        "",
+    ] {
+        assert!(!refused(other), "{other}");
+    }
+    let proxy = |status, body: &'static str| {
+        let peer = Announce::seeder(InfoHash::random(), 6881);
+        refused_for_key(&tracker(&fakes::page(status, body)).announce(&peer, soon()).unwrap_err())
+    };
+    assert!(!proxy("407 Proxy Authentication Required", "Authentication error"));
+    assert!(!proxy("401 Unauthorized", "<h1>Authentication error</h1>"));
+}
+
+#[test]
+fn health_report_names_the_listeners_that_do_not_work() {
+    let report = |status, body: &'static str| {
+        health_report(&base(&fakes::page(status, body)).join("/health_check"), soon())
+            .map_err(|fault| fault.seen)
+    };
+    let of_3_0_0 = r#"{"status":"Ok","message":"","details":[{"binding":"0.0.0.0:6969","info":"checking the udp tracker health check at: 0.0.0.0:6969","result":{"Ok":"Connected"}}]}"#;
+    assert_eq!(report("200 OK", of_3_0_0), Ok("Ok, 1 listeners".to_owned()));
+    let later = r#"{"status":"Error","message":"health check failed","details":[
+        {"service_binding":"udp://0.0.0.0:6969","binding":"0.0.0.0:6969","service_type":"udp_tracker","info":"-","result":{"Err":"no answer"}},
+        {"service_binding":"http://0.0.0.0:7070/","binding":"0.0.0.0:7070","service_type":"http_tracker","info":"-","result":{"Ok":"200 OK"}},
+        {"binding":"[::]:7071","info":"-","result":{"Err":"refused"}}]}"#;
+    assert_eq!(report("200 OK", later), Err("udp://0.0.0.0:6969: no answer; [::]:7071: refused".to_owned()));
+    // A status that its details do not bear out is no health either.
+    let torn = later.replace("\"Error\"", "\"Ok\"");
+    assert!(report("200 OK", torn.leak()).is_err());
+    let none = report("200 OK", r#"{"status":"None","message":"","details":[]}"#);
+    assert_eq!(none, Err("the tracker reports no listener at all".to_owned()));
+    assert!(
+        report("200 OK", r#"{"status":"Error","message":"?","details":[]}"#)
+            .unwrap_err()
+            .contains("HTTP 200")
+    );
+    assert!(report("503 Service Unavailable", of_3_0_0).is_err());
+}
+
+/// Later trackers refuse any `ip`, unless they are told to use it: an announce of ours says nothing of its address.
+#[test]
+fn announce_names_no_address() {
+    let fake = fakes::page("200 OK", "d8:completei1e10:incompletei0e8:intervali60e5:peers0:e");
+    announce(&fake).unwrap();
+    let line = fake.1.join().unwrap();
+    let query = line.split_once('?').unwrap().1;
+    assert!(query.split('&').all(|pair| !pair.starts_with("ip=") && !pair.starts_with("ipv")), "{line}");
+}

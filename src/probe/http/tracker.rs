@@ -13,6 +13,17 @@ use crate::probe::swarm::{
 };
 use crate::probe::{Deadline, Fault};
 
+/// What a refusal in a tracker's own words begins with (BEP 3, "failure reason").
+const REFUSED: &str = "answered \"failure reason: ";
+
+/// Whether a private tracker refused a peer because of its key: it had none, or one that opens nothing. Release 3.0.0 says
+/// "Authentication error: …", later ones "Tracker authentication error: …"; a proxy's refusal is none of the tracker's.
+#[must_use]
+pub fn refused_for_key(fault: &Fault) -> bool {
+    let reason = fault.seen.strip_prefix(REFUSED).unwrap_or_default().to_ascii_lowercase();
+    reason.starts_with("authentication error") || reason.starts_with("tracker authentication error")
+}
+
 /// An HTTP tracker behind an announce URL.
 pub struct HttpTracker {
     announce: Url,
@@ -89,7 +100,7 @@ fn read<T>(answer: &Answer, parse: impl Fn(&Value) -> Result<T, &'static str>) -
         Err(error) => return Err(format!("answered {}, which is not bencode: {error}", answer.brief())),
     };
     if let Some(reason) = value.get("failure reason").and_then(Value::bytes) {
-        return Err(format!("answered \"failure reason: {}\"", String::from_utf8_lossy(reason)));
+        return Err(format!("{REFUSED}{}\"", String::from_utf8_lossy(reason)));
     }
     if !answer.is_success() {
         return Err(format!("answered {}", answer.brief()));

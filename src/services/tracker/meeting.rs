@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::listener::{Role, reachable};
+use super::listener::{Role, cookies, reachable};
 use super::{PEER_PORT, endpoint};
 use crate::checks::{Answer, Check};
 use crate::config::Config;
 use crate::error::Result;
-use crate::probe::http::{HttpTracker, Record, Url};
+use crate::probe::http::{self, HttpTracker, Record, Url};
 use crate::probe::swarm::{Announce, Announced, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
@@ -63,7 +63,7 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
             if address.is_ipv6() && !probe::has_route(address) {
                 checks.push(Check::skipped(name, &format!("this machine has no IPv6 route to {address}")));
             } else if listener.role == Role::Udp {
-                checks.push(meeting.over_udp(name));
+                checks.push(meeting.over_udp(name, cookies(config, address.port())));
             } else if !private {
                 checks.push(
                     meeting
@@ -87,9 +87,9 @@ struct Meeting {
 }
 
 impl Meeting {
-    fn over_udp(self, name: String) -> Check {
+    fn over_udp(self, name: String, cookies: Option<Duration>) -> Check {
         let ask = move |deadline| -> Answer {
-            let client = Client::connect(self.address, deadline);
+            let client = Client::connect_for(self.address, cookies, deadline);
             client.and_then(|client| self.of_two(&client, deadline)).unwrap_or_else(Answer::Failed)
         };
         Check::answering(name, ask)
@@ -117,7 +117,7 @@ impl Meeting {
             });
         }
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
-            Err(fault) if fault.seen.contains("Authentication") => Ok(met),
+            Err(fault) if http::refused_for_key(&fault) => Ok(met),
             Err(fault) => Err(fault),
             Ok(_) => Err(Fault::new("a refusal, as the key was removed", "the announce was accepted")),
         }

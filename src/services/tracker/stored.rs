@@ -11,22 +11,93 @@ place = pathlib.Path(sys.argv[1]).absolute().as_uri()
 database = sqlite3.connect(place + \"?mode=ro\", uri=True, timeout=10)
 print(*database.execute(sys.argv[2]).fetchone())";
 
-/// A command for `bash` in `/opt/torrust` that prints how often the whitelist in the database has this torrent.
+/// Changes an SQLite file that is there. As root, SQLite gives what it creates beside the file to the file's owner.
+const SQLITE_WRITE: &str = "import pathlib, sqlite3, sys
+place = pathlib.Path(sys.argv[1]).absolute().as_uri()
+database = sqlite3.connect(place + \"?mode=rw\", uri=True, timeout=10)
+with database:
+    database.execute(sys.argv[2])
+database.close()";
+
+/// A value in the database that a check wrote, and removes again.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// On the whitelist.
+    Torrent(InfoHash),
+    /// A key of a private tracker.
+    Key(String),
+}
+
+/// What begins the info-hashes of this check: it finds what an earlier run left that was cut off.
+const MARK: [u8; 8] = *b"deplprob";
+
+/// A torrent for the whitelist that no real one is.
 #[must_use]
-pub fn count_of(config: &Config, torrent: InfoHash) -> String {
-    let question = format!("SELECT COUNT(*) FROM whitelist WHERE info_hash = '{torrent}'");
+pub fn marked() -> InfoHash {
+    let InfoHash(mut bytes) = InfoHash::random();
+    bytes[..MARK.len()].copy_from_slice(&MARK);
+    InfoHash(bytes)
+}
+
+/// A command for `bash` in `/opt/torrust` that prints how often the database has this value.
+#[must_use]
+pub fn count_of(config: &Config, value: &Value) -> String {
+    let question = match value {
+        Value::Torrent(torrent) => format!("SELECT COUNT(*) FROM whitelist WHERE info_hash = '{torrent}'"),
+        Value::Key(key) => {
+            let (table, column) = (named(config, "keys"), named(config, "key"));
+            // Its beginning is enough to find it: whoever sees the command must not be able to use the key.
+            let key: String = key.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+            format!("SELECT COUNT(*) FROM {table} WHERE {column} LIKE '{key}%'")
+        }
+    };
+    command(config, SQLITE, &question)
+}
+
+/// A command that puts a torrent on the whitelist in the database itself: every tracker has the table, and one that is not
+/// `listed` does not read it.
+#[must_use]
+pub fn insert(config: &Config, torrent: InfoHash) -> String {
+    change(config, &format!("INSERT INTO whitelist (info_hash) VALUES ('{torrent}')"))
+}
+
+/// A command that removes what this check and earlier ones wrote.
+#[must_use]
+pub fn remove(config: &Config) -> String {
+    let torrent = marked().to_string();
+    let mark = &torrent[..MARK.len() * 2];
+    change(config, &format!("DELETE FROM whitelist WHERE info_hash LIKE '{mark}%'"))
+}
+
+fn change(config: &Config, statement: &str) -> String {
+    command(config, SQLITE_WRITE, statement)
+}
+
+/// Where the tracker has no database, nobody asks.
+fn command(config: &Config, script: &str, statement: &str) -> String {
     match &config.tracker.core.database {
-        Some(database) if database.is_external() => external::ask(&question),
-        Some(Database::Sqlite3(sqlite)) => ask(sqlite, &question),
-        Some(Database::Mysql(_)) => in_container(mysql::NAME, &mysql::client(&question)),
-        Some(Database::Postgresql(_)) => in_container(postgresql::NAME, &postgresql::client(&question)),
-        // Its rule refuses such a configuration.
+        Some(database) if database.is_external() => external::ask(statement),
+        Some(Database::Sqlite3(sqlite)) => python(script, sqlite, statement),
+        Some(Database::Mysql(_)) => in_container(mysql::NAME, &mysql::client(statement)),
+        Some(Database::Postgresql(_)) => in_container(postgresql::NAME, &postgresql::client(statement)),
         None => "false".into(),
     }
 }
 
+/// A name that SQL knows as a word of its own.
+fn named(config: &Config, name: &str) -> String {
+    match &config.tracker.core.database {
+        Some(Database::Mysql(_)) => format!("`{name}`"),
+        _ => format!("\"{name}\""),
+    }
+}
+
 fn ask(sqlite: &Sqlite, question: &str) -> String {
-    format!("python3 -c {} {} {}", sh_quote(SQLITE), sh_quote(&file_of(sqlite)), sh_quote(question))
+    python(SQLITE, sqlite, question)
+}
+
+fn python(script: &str, sqlite: &Sqlite, statement: &str) -> String {
+    format!("python3 -c {} {} {}", sh_quote(script), sh_quote(&file_of(sqlite)), sh_quote(statement))
 }
 
 /// Where `SQLite`'s database is, below `/opt/torrust`.
@@ -52,6 +123,44 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::config::{self, ProviderKind};
+
+    #[test]
+    fn written_row_is_found_and_removed_with_earlier_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("storage/tracker/lib/database")).unwrap();
+        let config =
+            config::template(ProviderKind::Docker, &"demo".parse().unwrap(), std::path::Path::new("/k"))
+                .unwrap();
+        let run = |command: &str| {
+            let ran = Command::new("bash").args(["-c", command]).current_dir(&folder).output().unwrap();
+            (
+                ran.status.success(),
+                String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap(),
+            )
+        };
+        let (torrent, other, users) = (marked(), marked(), InfoHash::random());
+        assert!(!run(&insert(&config, torrent)).0, "a database is not created by a check");
+        // The tables as the tracker makes them.
+        let tables = "CREATE TABLE whitelist (id INTEGER PRIMARY KEY AUTOINCREMENT, info_hash TEXT NOT NULL UNIQUE);\
+            CREATE TABLE keys (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, valid_until INTEGER);\
+            INSERT INTO keys (key) VALUES ('YZSl4lMZupRuOpSRC3krIKR5BPB14nrJ')";
+        let make = format!(
+            "python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])' \
+             storage/tracker/lib/database/tracker.db {}",
+            sh_quote(tables)
+        );
+        assert_eq!(run(&make), (true, String::new()));
+        for one in [torrent, other, users] {
+            assert_eq!(run(&insert(&config, one)), (true, String::new()));
+        }
+        let count = |value: &Value| run(&count_of(&config, value)).1;
+        assert_eq!(count(&Value::Torrent(torrent)), "1\n");
+        assert_eq!(count(&Value::Key("YZSl4lMZupRuOpSRC3krIKR5BPB14nrJ".into())), "1\n");
+        assert_eq!(run(&remove(&config)), (true, String::new()));
+        let left = [torrent, other, users].map(|one| count(&Value::Torrent(one)));
+        assert_eq!(left, ["0\n", "0\n", "1\n"], "entries of users stay");
+    }
 
     #[test]
     fn a_database_is_read_whatever_it_is_called() {

@@ -180,7 +180,7 @@ fn a_chosen_tag_takes_the_place_of_tag_and_digest_but_not_of_a_registrys_port() 
     ];
     for (configured, wanted) in cases {
         let mut env = environment();
-        env.config.images.tracker = configured.to_owned();
+        env.config.images.tracker = configured.into();
         assert_eq!(env.tracker_reference(), configured);
         env.choices.image_tag = Some("v3".into());
         assert_eq!(env.tracker_reference(), wanted);
@@ -234,4 +234,25 @@ fn any_token_survives_toml_and_the_env_file() {
     }
     let token: toml::Table = format!("token = {read}").parse().unwrap();
     assert_eq!(token["token"].as_str(), Some(r#"a"b\c$d'e #f ${g}"#));
+}
+
+/// Trackers answer for the first 74 torrents of a scrape over UDP, and for the first 100 over HTTP, and are silent of the rest.
+#[test]
+fn visit_scrapes_one_torrent() {
+    use crate::probe::swarm::{Announced, Scraped};
+    #[derive(Default)]
+    struct Recorder(std::cell::RefCell<Vec<usize>>);
+    impl Tracker for Recorder {
+        fn announce(&self, _: &Announce, _: Deadline) -> Result<Announced, Fault> {
+            let interval = std::time::Duration::from_mins(5);
+            Ok(Announced { interval, seeders: 1, leechers: 0, peers: vec![] })
+        }
+        fn scrape(&self, torrents: &[InfoHash], _: Deadline) -> Result<Vec<Scraped>, Fault> {
+            self.0.borrow_mut().push(torrents.len());
+            Ok(vec![Scraped { seeders: 1, completed: 0, leechers: 0 }; torrents.len()])
+        }
+    }
+    let recorder = Recorder::default();
+    visit(&recorder, Deadline::after(std::time::Duration::from_secs(1))).unwrap();
+    assert_eq!(*recorder.0.borrow(), [1]);
 }

@@ -1,8 +1,9 @@
 //! The machine: load, memory, clock, updates, disks, and what services ask on it.
 
 use super::{Line, Topic, Wanted};
-use crate::commands::status::facts::{Clock, Disk, Facts, Security, Storage, System, now};
+use crate::commands::status::facts::{Clock, Disk, Facts, Security, Storage, System, Told, now};
 use crate::output::words;
+use crate::services::tracker::health::LISTENERS;
 
 const GIB: u64 = 1 << 30;
 /// Seconds that a clock may be off: a client's next connection to a UDP tracker is judged by times of minutes.
@@ -24,17 +25,24 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
         lines.push(reboot(facts.reboot.as_deref(), wanted));
     }
     lines.extend(facts.storage.iter().flat_map(|storage| storage_lines(storage, wanted)));
-    lines.extend(facts.checks.iter().flatten().map(|told| {
-        let line = Line::ok(Topic::Storage, &told.name, &told.seen);
-        if told.ok {
-            line
-        } else {
-            let mut line = line.bad("an answer without an error", wanted.on_host("sudo journalctl -e"));
-            line.help.push(format!("{} list", wanted.typed("backup")));
-            line
-        }
-    }));
+    lines.extend(facts.checks.iter().flatten().map(|told| asked_on_host(told, wanted)));
     lines
+}
+
+/// What a service asked on the host.
+fn asked_on_host(told: &Told, wanted: &Wanted) -> Line {
+    if told.name == LISTENERS {
+        let line = Line::ok(Topic::Services, &told.name, &told.seen);
+        let logs = format!("{} tracker", wanted.typed("logs"));
+        return if told.ok { line } else { line.bad("every listener to work", logs) };
+    }
+    let line = Line::ok(Topic::Storage, &told.name, &told.seen);
+    if told.ok {
+        return line;
+    }
+    let mut line = line.bad("an answer without an error", wanted.on_host("sudo journalctl -e"));
+    line.help.push(format!("{} list", wanted.typed("backup")));
+    line
 }
 
 fn load(system: &System) -> Line {
