@@ -2,6 +2,7 @@
 
 mod facts;
 mod judge;
+mod question;
 mod report;
 mod watch;
 
@@ -11,19 +12,20 @@ use super::many::{self, Names};
 use crate::app::App;
 use crate::checks::{Asked, Check, Checked};
 use crate::commands::test::host;
-use crate::config::{Config, EnvironmentName};
+use crate::config::{Config, EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
 use crate::output::words;
 use crate::render::Templates;
-use crate::services;
+use crate::services::{self, tracker::silence};
 use crate::state::Stage;
 use crate::store::{Environment, Origin, Past};
 use crate::story;
 use crate::tools::ssh::{Ssh, Target};
 
-use facts::{Facts, Question};
+use facts::Facts;
 use judge::{Line, Topic, Wanted};
+use question::Question;
 use report::Report;
 
 /// Options of `status`.
@@ -214,7 +216,8 @@ impl<'a> Look<'a> {
     /// What clients see, once all have answered.
     fn outside(&mut self) -> Result<Vec<Line>> {
         let Some(asked) = self.asked.take() else { return Ok(vec![]) };
-        let checked = asked.answers(self.app.runner())?;
+        let mut checked = asked.answers(self.app.runner())?;
+        silence::explain(&self.env, &mut checked);
         Ok(checked.iter().map(|checked| judge::endpoint(checked, &self.wanted)).collect())
     }
 }
@@ -231,7 +234,7 @@ pub fn on_host(ssh: &Ssh, env: &Environment) -> Result<Vec<Checked>> {
 }
 
 fn inside(ssh: &Ssh, env: &Environment, wanted: &Wanted, question: &Question) -> Result<Inside> {
-    let script = facts::script(&Templates::of(env)?)?;
+    let script = question::script(&Templates::of(env)?)?;
     let (facts, clock) = question.ask(ssh, &script)?;
     let lines = judge::judge(&facts, wanted, Some(clock));
     Ok(Inside { facts, lines })
@@ -241,5 +244,8 @@ fn inside(ssh: &Ssh, env: &Environment, wanted: &Wanted, question: &Question) ->
 fn question(config: &Config, wanted: &Wanted) -> Question {
     let images = wanted.containers.iter().map(|container| container.image.clone()).collect();
     let released = wanted.stage >= Stage::Released;
-    Question::new(images, if released { services::host_checks(config) } else { vec![] })
+    // Images that are sent are compared with the operator's own engine at each release.
+    let registries = released && config.images.source == ImageSource::Registry;
+    let checks = if released { services::host_checks(config) } else { vec![] };
+    Question { registries, ..Question::new(images, checks) }
 }

@@ -214,3 +214,69 @@ fn what_lies_beside_the_sources_of_apt_is_not_asked_for() {
     let ran = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8(ran.stdout).unwrap(), "archive.example.org own.invalid\n");
 }
+
+/// A registry as Docker Hub is one: a token for everybody first. What it says depends on the name.
+const REGISTRY: &str = r#"
+import http.server, json, time
+
+class Fake(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        name = self.path.split("/")[-3]
+        if name == "slow":
+            time.sleep(60)
+        where = f"http://{self.headers['Host']}/token"
+        challenge = {"login": 'Basic realm="x"'}.get(name, f'Bearer realm="{where}",service="s",scope="repository:a:pull"')
+        if "Authorization" not in self.headers:
+            return self.say(401, {"WWW-Authenticate": challenge})
+        assert self.headers["Authorization"] == "Bearer everybody" and "index" in self.headers["Accept"]
+        return self.say(404, {}) if name == "gone" else self.say(200, {"Docker-Content-Digest": "sha256:12"})
+    def do_GET(self):
+        assert "scope=repository%3Aa%3Apull" in self.path
+        self.say(200, {}, json.dumps({"token": "everybody"}).encode())
+    def say(self, code, headers, body=b""):
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+
+fake = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
+threading.Thread(target=fake.serve_forever, daemon=True).start()
+here = f"127.0.0.1:{fake.server_port}"
+began = time.monotonic()
+names = [f"{here}/{name}:1" for name in ("good", "gone", "login", "slow")]
+found = end_registries(start_registries([*names, "127.0.0.1:1/closed:1", "x.invalid/a:1", f"{here}/fixed@sha256:00"]))
+assert time.monotonic() - began < REGISTRY_SECONDS + 4, "that is all the time it may take"
+for name in sorted(found):
+    seen = found[name]
+    print(name.replace(here, "HERE"), seen.get("digest"), seen.get("error", "-").split(":")[0])
+print(split("caddy"), split("prom/prometheus:v3"), split("[::1]:5000/a/b"))
+print(places("docker.io", {"registry-mirrors": ["https://m.example.org/"]}))
+print(places("ghcr.io", {}), places("r.lan", {"insecure-registries": ["r.lan"]}))
+"#;
+
+#[test]
+fn registries_are_asked_until_their_time_is_over() {
+    let script = concat!(
+        include_str!("../../templates/host/status/files.py"),
+        include_str!("../../templates/host/status/registry.py"),
+    );
+    // A machine that is busy with other tests is slower than a host.
+    let script = script.replace("REGISTRY_SECONDS = 2", "REGISTRY_SECONDS = 8");
+    let script = script.replace("/etc/docker/daemon.json", "/nonexistent") + REGISTRY;
+    let ran = Command::new("python3").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    let expected = "127.0.0.1:1/closed:1 None not reached
+HERE/gone:1 None it has no such tag
+HERE/good:1 sha256:12 -
+HERE/login:1 None it wants a login
+HERE/slow:1 None not reached
+x.invalid/a:1 None not reached
+('docker.io', 'library/caddy', 'latest') ('docker.io', 'prom/prometheus', 'v3') ('[::1]:5000', 'a/b', 'latest')
+['https://m.example.org', 'https://registry-1.docker.io']
+['https://ghcr.io'] ['https://r.lan', 'http://r.lan']
+";
+    assert_eq!(said, expected);
+}

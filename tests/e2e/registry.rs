@@ -129,3 +129,46 @@ fn a_tag_that_moves_in_the_middle_of_a_release_is_not_released() {
     assert_eq!(desk.deploy()["state"], "running");
     assert_ne!(running_image(&host), id("moved"), "the local engine's image is the one that is wanted");
 }
+
+/// What `status` says of the tracker's image.
+fn image_line(desk: &Desk) -> serde_json::Value {
+    let report = desk.run(&["status", &desk.name]).ok();
+    let lines = report["lines"].as_array().unwrap();
+    lines.iter().find(|line| line["name"] == "image of tracker").unwrap().clone()
+}
+
+#[test]
+fn status_compares_images_with_their_registry() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    start_registry(&host);
+    let mut config = desk.config();
+    config["images"] = json!({ "source": "registry", "tracker": IMAGE });
+    desk.create(&config);
+    desk.register(&host);
+    desk.deploy();
+
+    let seen = |line: &serde_json::Value| line["seen"].as_str().unwrap().to_owned();
+    let same = image_line(&desk);
+    assert_eq!(same["level"], "ok", "{same}");
+    assert!(seen(&same).contains(", made ") && seen(&same).contains(", on the host for "), "{same}");
+    assert!(seen(&same).ends_with("127.0.0.1:5000 has the same under this tag"), "{same}");
+
+    // Another image under the same tag, which the host itself does not have.
+    host.exec(&format!(
+        "old=$(docker image inspect --format '{{{{.Id}}}}' {IMAGE}) && other=$(docker create {IMAGE}) \
+         && docker commit --change 'LABEL newer=yes' $other {IMAGE} && docker rm $other \
+         && docker push --quiet {IMAGE} && docker tag $old {IMAGE}"
+    ));
+    let newer = image_line(&desk);
+    assert_eq!(newer["level"], "warning", "{newer}");
+    assert!(seen(&newer).contains("127.0.0.1:5000 has another one under this tag"), "{newer}");
+    assert_eq!(newer["help"], json!([format!("torrust-tracker-deployer deploy {} --pull", desk.name)]));
+
+    host.exec("systemctl stop docker-registry");
+    let began = std::time::Instant::now();
+    let away = image_line(&desk);
+    assert_eq!(away["level"], "ok", "a registry that is away says nothing of the image: {away}");
+    assert!(seen(&away).contains("; not compared with 127.0.0.1:5000: not reached"), "{away}");
+    assert!(began.elapsed().as_secs() < 6, "two seconds are all it may take");
+}

@@ -1,37 +1,12 @@
-//! What the host tells about itself: the question to `templates/host/status/`, and its answer.
+//! What the host tells about itself: the answer of `templates/host/status/`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
-use crate::process::Cmd;
-use crate::render::Templates;
-use crate::services::{Figures, HostCheck};
-use crate::tools::ssh::{Ssh, sh_quote};
-
-/// How long one look may take: a busy machine, a slow disk.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// The files of the script; each may use what comes before it.
-const SCRIPT: [&str; 6] = ["files", "release", "machine", "network", "docker", "look"];
-
-/// What the script is to look at; it travels in its standard input, because there is a token in it.
-#[derive(Debug, Serialize)]
-pub struct Question {
-    /// Whether to look at more than the containers.
-    pub deep: bool,
-    /// The image references that the containers should have.
-    pub images: Vec<String>,
-    /// Name and command of what services ask on the host.
-    pub checks: Vec<(String, String)>,
-    /// Where the tracker's counters are.
-    pub figures: Option<Figures>,
-    /// Seconds between looks; one look alone without it.
-    pub interval: Option<f64>,
-}
 
 /// One look.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -64,6 +39,9 @@ pub struct Facts {
     /// What services ask on the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checks: Option<Vec<Told>>,
+    /// What registries have under the references of the images.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub registries: BTreeMap<String, Registry>,
     /// The tracker's counters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<BTreeMap<String, serde_json::Value>>,
@@ -119,6 +97,12 @@ pub struct Container {
     pub image_id: String,
     /// Its digest, when it came from a registry.
     pub digest: Option<String>,
+    /// All digests that registries gave its image: `name@sha256:…`.
+    pub digests: Vec<String>,
+    /// When the image was made.
+    pub image_created: Option<Timestamp>,
+    /// When the image got its tag on the host: when it was pulled, or sent.
+    pub image_tagged: Option<Timestamp>,
     /// The networks that it is on.
     pub networks: Vec<String>,
     /// Of one processor.
@@ -127,6 +111,19 @@ pub struct Container {
     pub memory: Option<u64>,
     /// Bytes that it may use.
     pub memory_limit: Option<u64>,
+}
+
+/// What a registry says of a reference.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Registry {
+    /// The registry's name.
+    pub name: String,
+    /// The digest that the tag has there.
+    pub digest: Option<String>,
+    /// Why it said nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A container that is not the stack's.
@@ -284,9 +281,10 @@ impl Facts {
     /// Takes over what this look did not look at.
     pub fn remember(&mut self, before: &Self) {
         if self.system.is_none() {
-            let Self { system, release, network, storage, security, reboot, checks, .. } = before.clone();
+            let Self { system, release, network, storage, security, reboot, checks, registries, .. } =
+                before.clone();
             let now = std::mem::take(self);
-            *self = Self { system, release, network, storage, security, reboot, checks, ..now };
+            *self = Self { system, release, network, storage, security, reboot, checks, registries, ..now };
         }
     }
 }
@@ -297,62 +295,6 @@ impl Clock {
     pub fn of(asked: f64, began: f64, ended: f64, heard: f64) -> Self {
         let offset = f64::midpoint(began - asked, ended - heard);
         Self { offset, uncertainty: ((heard - asked) - (ended - began)).max(0.0) / 2.0 }
-    }
-}
-
-/// The script that looks.
-///
-/// # Errors
-/// One of its files is not there.
-pub fn script(templates: &Templates) -> Result<String> {
-    SCRIPT.iter().map(|part| templates.text(&format!("host/status/{part}.py"))).collect()
-}
-
-impl Question {
-    /// The question that these services have.
-    #[must_use]
-    pub fn new(images: Vec<String>, checks: Vec<HostCheck>) -> Self {
-        let checks = checks.into_iter().filter(|check| check.quick);
-        Self {
-            deep: true,
-            images,
-            checks: checks.map(|check| (check.name, check.command)).collect(),
-            figures: None,
-            interval: None,
-        }
-    }
-
-    /// The session that answers it; a host without Python, as before `configure`, answers that there are no facts.
-    ///
-    /// # Errors
-    /// `internal`.
-    pub fn session(&self, ssh: &Ssh, script: &str) -> Result<Cmd> {
-        let mut line = serde_json::to_vec(self)
-            .map_err(|error| Error::new(Code::Internal, "the question cannot be written").why(error))?;
-        line.push(b'\n');
-        let without = "command -v python3 >/dev/null || { echo '{}'; exit 0; }";
-        Ok(ssh.root(&format!("{without}; exec python3 -c {}", sh_quote(script)), &[]).input(line))
-    }
-
-    /// Asks once.
-    ///
-    /// # Errors
-    /// The connection broke, or the host did not tell.
-    pub fn ask(&self, ssh: &Ssh, script: &str) -> Result<(Facts, Clock)> {
-        let cmd = self.session(ssh, script)?.deadline(DEADLINE);
-        let (asked, mut heard) = (now(), 0.0);
-        let ran = ssh.runner().talk(&cmd, |_, _, input| {
-            heard = now();
-            input.close();
-            Ok(())
-        })?;
-        let ran = ssh.judge(ran)?;
-        let facts = parse(ran.stdout.trim_end()).map_err(|error| {
-            let by_hand = ssh.target.shown();
-            error.why(ran.complaint()).help(format!("see how the host is: {by_hand}"))
-        })?;
-        let clock = Clock::of(asked, facts.began, facts.ended, heard);
-        Ok((facts, clock))
     }
 }
 

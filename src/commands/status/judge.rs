@@ -1,6 +1,7 @@
 //! What is as it should be, and what is not: facts against what was configured and released.
 
 mod containers;
+mod images;
 mod machine;
 mod network;
 mod release;
@@ -8,6 +9,7 @@ mod release;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::{Clock, Facts, Restore};
@@ -150,6 +152,8 @@ pub struct Wanted {
     pub stage: Stage,
     /// The containers of the stack.
     pub containers: Vec<services::Container>,
+    /// The images that the configuration does not name.
+    pub default_images: Vec<String>,
     /// Where clients find it, as far as it is not known by a name alone.
     pub addresses: Vec<IpAddr>,
     /// Whether the host is nobody else's.
@@ -165,10 +169,12 @@ impl Wanted {
     /// A secret has no value, or a template does not fit.
     pub fn of(env: &Environment) -> Result<Self> {
         let containers = services::all(env)?.into_iter().filter_map(|service| service.container).collect();
+        let defaults = env.config.images.all().into_iter().filter(|(_, image)| image.is_default());
         Ok(Self {
             name: env.name.to_string(),
             stage: env.stage,
             containers,
+            default_images: defaults.map(|(_, image)| image.to_string()).collect(),
             addresses: env.host.iter().flat_map(Host::addresses).filter_map(|one| one.parse().ok()).collect(),
             made_by_us: env.host.as_ref().is_some_and(|host| host.origin == Origin::Created),
             firewall: env.stage >= Stage::Configured && env.choices.firewall.unwrap_or(true),
@@ -207,6 +213,7 @@ pub fn judge(facts: &Facts, wanted: &Wanted, clock: Option<Clock>) -> Vec<Line> 
     lines.extend(facts.network.iter().flat_map(|network| network::judge(network, wanted)));
     if wanted.stage >= Stage::Configured {
         lines.extend(containers::judge(&facts.docker, facts.release.as_ref(), wanted));
+        lines.extend(images::judge(facts, wanted, Timestamp::now()));
     }
     lines.extend(facts.release.iter().flat_map(|release| release::judge(release, wanted)));
     let restore = facts.release.as_ref().and_then(|release| release.restore.as_ref());

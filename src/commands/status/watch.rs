@@ -15,8 +15,8 @@ use crate::render::Templates;
 use crate::services;
 use crate::state::{self, Stage};
 
-use super::facts;
 use super::judge::Wanted;
+use super::question;
 use feed::Feed;
 use view::View;
 
@@ -33,10 +33,12 @@ pub fn run(app: &App, args: &super::Args, name: &crate::config::EnvironmentName)
         deep: !args.services_only,
         interval: Some(f64::from(args.interval)),
         figures: services::figures(&env.config)?,
+        // What changes by the day is not for a look each minute.
+        registries: false,
         ..super::question(&env.config, &wanted)
     };
     let title = format!("{} at {}", env.name, target.host);
-    let script = facts::script(&Templates::of(&env)?)?;
+    let script = question::script(&Templates::of(&env)?)?;
     let feed = Feed::start(&app.out, target, question, script);
     let view = View::new(title, wanted, app.out.color(), f64::from(args.interval));
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {

@@ -104,6 +104,10 @@ class Containers:
             "image": found["Config"]["Image"],
             "image_id": found["Image"],
             "digest": next(iter(image.get("RepoDigests") or []), None),
+            "digests": image.get("RepoDigests") or [],
+            "image_created": image.get("Created"),
+            # When it got its tag on this host: when it was pulled, or sent.
+            "image_tagged": image.get("Metadata", {}).get("LastTagTime"),
             "networks": list(found["NetworkSettings"]["Networks"]),
             "addresses": [
                 address

@@ -4,6 +4,7 @@ of this folder travel before it, in one text.
 usage: look.py     one JSON document on standard input says what to look at:
     deep        whether to look at more than the containers
     images      the image references that containers should have
+    registries  whether their registries are asked what they have under the same tags
     checks      [name, command for bash] pairs, run in /opt/torrust
     figures     null, or what asks the tracker's API for its figures: container, port, path, token
     interval    null for one look, else the seconds between looks, until input ends. Meanwhile each line of input is
@@ -87,6 +88,7 @@ def deep_look():
 def look(wanted, containers, deep, log):
     seen, docker = {"began": time.time()}, Docker()
     checks = start_checks(wanted["checks"] if deep else [])
+    asked = start_registries(wanted["images"] if deep and wanted["registries"] else [])
     try:
         window = 0 if containers.before else containers.begin(docker) + CPU_WINDOW
         if deep:
@@ -104,6 +106,7 @@ def look(wanted, containers, deep, log):
     docker.close()
     if deep:
         seen["checks"] = list(end_checks(checks))
+        seen["registries"] = end_registries(asked)
     print(json.dumps({**seen, "ended": time.time()}), flush=True)
 
 

@@ -96,6 +96,10 @@ impl Look<'_> {
             let expected = "running, healthy";
             return if promised { line.bad(expected, help) } else { line.warning(expected, help) };
         }
+        if self.default_moved() {
+            let expected = format!("{}, the image of this version of the deployer", self.pinned.image);
+            return line.warning(expected, deploy);
+        }
         if let Some(expected) = self.other_image() {
             return line.bad(expected, deploy);
         }
@@ -140,6 +144,13 @@ impl Look<'_> {
         let short: String = id.trim_start_matches("sha256:").chars().take(12).collect();
         let _ = write!(seen, ", {} ({short})", container.image);
         seen
+    }
+
+    /// Whether it runs what was released, by a version of the deployer that has another image where none is named.
+    fn default_moved(&self) -> bool {
+        let released = self.release.and_then(|release| release.images.get(&self.container.image));
+        let default = self.wanted.default_images.contains(&self.pinned.image);
+        default && self.container.image != self.pinned.image && released == Some(&self.container.image_id)
     }
 
     /// The image that should run, where another one does.

@@ -20,6 +20,7 @@ fn wanted(stage: Stage) -> Wanted {
         name: "demo".into(),
         stage,
         containers: vec![tracker],
+        default_images: vec![],
         addresses: ["192.0.2.7", "fd00::7"].map(|address| address.parse().unwrap()).into(),
         made_by_us: true,
         firewall: true,
@@ -114,6 +115,34 @@ fn a_host_that_is_well() {
         tracker.seen,
         "running, healthy, up 0 seconds, 0 restarts, CPU 3.2 %, 22.0 MiB of 2.0 GiB, torrust/tracker:develop (0123456789ab)"
     );
+}
+
+/// The user changed nothing: a newer version of the program names another image, and nothing was deployed since.
+#[test]
+fn image_of_an_earlier_version_is_a_warning_until_the_next_deploy() {
+    let mut facts = well();
+    let old = "torrust/tracker:3.0.0";
+    facts.docker.containers[0].image = old.into();
+    facts.release.as_mut().unwrap().images = [(old.into(), "sha256:0123456789abcdef".into())].into();
+    let clock = Clock { offset: 0.01, uncertainty: 0.1 };
+    let default = Wanted { default_images: vec![IMAGE.into()], ..wanted(Stage::Running) };
+    let line = |wanted: &Wanted| {
+        let lines = judge(&facts, wanted, Some(clock));
+        lines.into_iter().find(|line| line.name == "tracker").unwrap()
+    };
+    assert_eq!(line(&default).level, Level::Warning);
+    assert_eq!(line(&default).help, ["torrust-tracker-deployer deploy demo"]);
+    assert_eq!(line(&wanted(Stage::Running)).level, Level::Bad, "where the user names the image");
+}
+
+/// A healthy container says that the health-check API answers; what it answers is another line.
+#[test]
+fn listener_that_does_not_work_is_bad_though_the_container_is_healthy() {
+    let name = crate::services::tracker::health::LISTENERS;
+    let told = Told { name: name.into(), ok: false, seen: "udp://0.0.0.0:6969: Timeout".into() };
+    let line = fault(|facts| facts.checks = Some(vec![told]));
+    assert_eq!((line.level, line.topic, line.name.as_str()), (Level::Bad, Topic::Services, name));
+    assert_eq!(line.help, ["torrust-tracker-deployer logs demo tracker"]);
 }
 
 #[test]

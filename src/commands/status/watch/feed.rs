@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::super::facts::{self, Facts, Question};
+use super::super::facts::{self, Facts};
+use super::super::question::Question;
 use crate::error::{Code, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::output::Out;

@@ -68,6 +68,7 @@ fn view() -> View {
         name: "demo".into(),
         stage: Stage::Running,
         containers: vec![of("tracker"), of("prometheus")],
+        default_images: vec![],
         made_by_us: true,
         firewall: true,
     };
