@@ -386,6 +386,7 @@ fn a_database_that_is_refused_stops_the_release() {
     assert!(refusal.help.contains("backup demo restore ID"), "{}", refusal.help);
     assert_eq!(world.calls("releases/.incoming"), 0, "no file was compared");
     // Release 3.0.0 itself makes what it needs.
+    fs::write(world.path("../schema"), "schema 2.0.0 3.0.0\n").unwrap();
     world.edit_state("demo", |state| state["config"]["images"]["tracker"] = "torrust/tracker:v3.0.0".into());
     world.ok(&["release", "demo"]);
 }
