@@ -8,6 +8,7 @@ mod document;
 mod files;
 mod formats;
 mod images;
+mod lacks;
 mod mask;
 mod model;
 mod name;
@@ -28,6 +29,7 @@ use std::path::Path;
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
 pub use images::*;
+pub use lacks::lacks;
 pub use model::*;
 pub use name::EnvironmentName;
 use problems::Report;
@@ -38,6 +40,7 @@ pub use template::template;
 pub use tracker::*;
 
 use crate::error::{Code, Error, Result};
+use crate::services::tracker::schema::Schema;
 
 /// A configuration that can be deployed, and what its user should know about it.
 #[derive(Debug)]
@@ -107,8 +110,12 @@ pub fn schema() -> serde_json::Value {
 fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Option<Config>, Vec<Problem>) {
     let mut report = Report { document, problems: vec![] };
     shape::check(schema, &mut report);
-    for rule in
-        rules::RULES.iter().chain(rules::database::RULES).chain(rules::absent::RULES).chain(advice::RULES)
+    for rule in rules::RULES
+        .iter()
+        .chain(rules::database::RULES)
+        .chain(rules::absent::RULES)
+        .chain(rules::tracker::RULES)
+        .chain(advice::RULES)
     {
         rule(&mut report);
     }
@@ -123,7 +130,15 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
     match serde_json::from_str::<Config>(document.text()) {
         Ok(mut config) => {
             files::make_absolute(&mut config, base);
-            (Some(config), problems)
+            let mut report = Report { document, problems };
+            let schema =
+                Schema::chosen(&config).unwrap_or_else(|| Schema::of_reference(&config.images.tracker));
+            for lack in lacks(&config, schema) {
+                report.error(&lack.path, lack.what, lack.fix);
+            }
+            let fits = report.problems.iter().all(|problem| problem.warning);
+            report.problems.sort_by_key(|problem| problem.span.start);
+            (fits.then_some(config), report.problems)
         }
         Err(cause) => {
             problems.push(Problem::unexpected(document.text(), &cause));

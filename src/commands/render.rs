@@ -22,6 +22,7 @@ use crate::output::shown_path;
 use crate::providers;
 use crate::render::{File, Templates};
 use crate::services;
+use crate::services::tracker::schema::{Reason, Schema};
 use crate::store::{Choices, Environment, Host, Origin};
 use crate::tools::ssh::Target;
 
@@ -68,19 +69,39 @@ struct Rendered {
     name: EnvironmentName,
     instance_ip: IpAddr,
     folder: PathBuf,
+    /// The schema of the tracker's configuration file.
+    tracker_schema: Schema,
+    /// Why it is that one.
+    tracker_schema_from: Reason,
     files: Vec<String>,
+    #[serde(skip)]
+    image: String,
 }
 
 impl Display for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, instance_ip, folder, files } = self;
+        let Self { name, instance_ip, folder, files, .. } = self;
         writeln!(f, "{name} is rendered for {instance_ip}, in {}:", folder.display())?;
         for group in GROUPS {
             let count = files.iter().filter(|path| group_of(path) == Some(group)).count();
             writeln!(f, "  {:<16} {count} file{}", format!("{group}/"), if count == 1 { "" } else { "s" })?;
         }
+        writeln!(f, "tracker.toml has schema {}: {}", self.tracker_schema, self.why())?;
         let ansible = shown_path(&folder.join("ansible"));
         write!(f, "by hand: cd {ansible} && ansible-playbook -i inventory.yml deploy.yml")
+    }
+}
+
+impl Rendered {
+    fn why(&self) -> String {
+        let image = &self.image;
+        match self.tracker_schema_from {
+            Reason::Configured => "tracker.schema says so".into(),
+            Reason::Image(_) => format!("the host's image {image} wants it"),
+            Reason::Reference => {
+                format!("by the name of {image}; release asks the image itself, tracker.schema overrides it")
+            }
+        }
     }
 }
 
@@ -90,7 +111,11 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let place = Place::at(&args.output_dir, args.force)?;
     let files = artefacts(&app.reveal(&env)?)?;
     place.put(&files)?;
+    let (tracker_schema, tracker_schema_from) = env.schema_and_reason();
     super::done(Rendered {
+        tracker_schema,
+        tracker_schema_from,
+        image: env.tracker_reference(),
         name: env.name,
         instance_ip: args.instance_ip,
         folder: args.output_dir.clone(),

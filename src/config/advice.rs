@@ -106,9 +106,18 @@ fn is_example(text: &str) -> bool {
     placeholder || KNOWN.contains(&text.as_str())
 }
 
+/// The places of all secrets, with those of tokens under the user's own labels.
+fn places(report: &Report) -> Vec<String> {
+    let tokens = "tracker.http_api.access_tokens";
+    let labels = report.document.find(tokens).and_then(jsonc_parser::ast::Value::as_object);
+    let labels = labels.into_iter().flat_map(|object| &object.properties);
+    let labelled = labels.map(|property| format!("{tokens}.{}", property.name.as_str()));
+    SECRETS.iter().map(|&path| path.to_owned()).chain(labelled).collect()
+}
+
 fn secrets_are_no_examples(report: &mut Report) {
     const SHORTEST: usize = 8;
-    for path in SECRETS {
+    for path in &places(report) {
         let Some(text) = literal(report, path) else { continue };
         let what = if is_example(text) {
             "this is an example's secret: everyone knows it"
@@ -122,7 +131,7 @@ fn secrets_are_no_examples(report: &mut Report) {
 }
 
 fn secrets_are_no_shell_variables(report: &mut Report) {
-    for path in SECRETS {
+    for path in &places(report) {
         let name = literal(report, path).and_then(|text| text.strip_prefix('$'));
         if let Some(name) = name.filter(|name| super::secret::is_variable_name(name)).map(str::to_owned) {
             let fix = format!("for the environment variable write \"${{{name}}}\"");

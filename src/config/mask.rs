@@ -12,6 +12,8 @@ use serde_json::Value as Json;
 struct Names<'s> {
     plain: HashSet<&'s str>,
     secret: HashSet<&'s str>,
+    /// Those of objects whose every value is a secret, under a name that the user chose.
+    maps: HashSet<&'s str>,
 }
 
 impl Names<'_> {
@@ -28,7 +30,11 @@ pub fn mask(text: &str, schema: &Json, is_json: bool) -> String {
     if is_json {
         mask_values(text, &names, &mut masked);
     } else {
-        text.split_inclusive('\n').for_each(|line| mask_line(line, &names, &mut masked));
+        let mut after_map = false;
+        for line in text.split_inclusive('\n') {
+            after_map |= names.maps.iter().any(|map| line.contains(map));
+            mask_line(line, &names, after_map, &mut masked);
+        }
     }
     masked
 }
@@ -36,10 +42,20 @@ pub fn mask(text: &str, schema: &Json, is_json: bool) -> String {
 /// In JSON a value belongs to the last name before it.
 fn mask_values(text: &str, names: &Names, masked: &mut String) {
     let mut hidden = false;
+    let (mut depth, mut map) = (0, None);
     for (token, rest) in tokens(text) {
         let is_name = is_followed_by_colon(rest);
-        if is_name {
-            hidden = !names.is_plain(word(token));
+        match token {
+            "{" => depth += 1,
+            "}" => {
+                depth -= 1;
+                map = map.filter(|begin| depth > *begin);
+            }
+            _ if is_name => {
+                hidden = map.is_some() || names.maps.contains(word(token)) || !names.is_plain(word(token));
+                map = map.or_else(|| names.maps.contains(word(token)).then_some(depth));
+            }
+            _ => {}
         }
         push(masked, token, is_name || !hidden || is_open(token));
     }
@@ -47,8 +63,8 @@ fn mask_values(text: &str, names: &Names, masked: &mut String) {
 
 /// In broken JSON a missing quote can turn names and values around: a line that is not clearly made of plain fields
 /// shows nothing but names.
-fn mask_line(line: &str, names: &Names, masked: &mut String) {
-    let clear = is_clear(line, names);
+fn mask_line(line: &str, names: &Names, after_map: bool, masked: &mut String) {
+    let clear = !after_map && is_clear(line, names);
     for (token, _) in tokens(line) {
         let is_name = names.plain.contains(word(token)) || names.secret.contains(word(token));
         push(masked, token, clear || is_name || is_open(token));
@@ -151,6 +167,9 @@ impl<'s> Names<'s> {
                     for (name, property) in properties {
                         let names = if holds_secret(property) { &mut self.secret } else { &mut self.plain };
                         names.insert(name);
+                        if property.get("additionalProperties").is_some_and(holds_secret) {
+                            self.maps.insert(name);
+                        }
                     }
                 }
                 keywords.values().for_each(|inner| self.collect(inner));

@@ -5,6 +5,7 @@
 
 pub mod absent;
 pub mod database;
+pub mod tracker;
 
 use std::net::SocketAddr;
 
@@ -15,7 +16,6 @@ use crate::services::tracker::schema::Schema;
 pub const RULES: &[fn(&mut Report)] = &[
     has_a_tracker,
     tls_proxy_has_what_it_needs,
-    http_trackers_agree,
     ports_are_unique,
     domains_are_unique,
     grafana_has_prometheus,
@@ -129,25 +129,6 @@ fn tls_proxy_has_what_it_needs(report: &mut Report) {
             &first.field("use_tls_proxy"),
             "`use_tls_proxy` needs the section `https`",
             "add \"https\": { \"admin_email\": \"admin@example.com\" } at the outermost level, with your address",
-        );
-    }
-}
-
-fn http_trackers_agree(report: &mut Report) {
-    let trackers: Vec<Service> = services(report)
-        .into_iter()
-        .filter(|service| service.path.starts_with("tracker.http_trackers"))
-        .collect();
-    let Some((first, rest)) = trackers.split_first() else { return };
-    if let Some(other) = rest.iter().find(|other| other.tls != first.tls) {
-        let (with, without) = if first.tls { (first, other) } else { (other, first) };
-        report.error(
-            &other.field("use_tls_proxy"),
-            format!(
-                "{} is behind the TLS proxy, {} is not; the tracker has one setting for all",
-                with.path, without.path
-            ),
-            "give all HTTP trackers the same `use_tls_proxy`",
         );
     }
 }

@@ -89,6 +89,43 @@ fn every_field_keeps_its_value() {
 }
 
 #[test]
+fn every_setting_of_the_tracker_keeps_its_value() {
+    let given = valid("settings.json");
+    let config = parse(&given.to_string(), "x.json", folder().path()).unwrap().config;
+    let stored = serde_json::to_value(&config).unwrap();
+    assert_eq!(stored["tracker"], given["tracker"]);
+    assert_eq!(config.secrets().len(), 3);
+}
+
+#[test]
+fn no_database_and_no_api_have_to_be_asked_for() {
+    let mut document = valid("minimal.json");
+    document["tracker"]["core"]["database"] = Json::Null;
+    document["tracker"]["http_api"] = Json::Null;
+    let config: Config = serde_json::from_value(document.clone()).unwrap();
+    assert!(config.tracker.core.database.is_none() && config.tracker.http_api.is_none());
+    assert_eq!(serde_json::to_value(&config).unwrap()["tracker"]["core"]["database"], Json::Null);
+    for (section, field) in [("core", "database"), ("", "http_api")] {
+        let mut document = document.clone();
+        let tracker = &mut document["tracker"];
+        let inner = if section.is_empty() { tracker } else { &mut tracker[section] };
+        inner.as_object_mut().unwrap().remove(field);
+        assert!(serde_json::from_value::<Config>(document).is_err(), "{field}");
+    }
+}
+
+#[test]
+fn a_token_is_shown_under_no_label() {
+    let broken = |text: &str| parse(text, "x.json", folder().path()).unwrap_err().drawing().to_owned();
+    let mut document = valid("settings.json");
+    document["tracker"]["http_api"]["access_tokens"]["domain"] = json!("Xu3Kf8sTq0Zk9s\n");
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    assert!(!broken(&text).contains("Xu3K"), "{}", broken(&text));
+    let cut = text.replace("  \"health_check_api\"", "  health_check_api\"");
+    assert!(!broken(&cut).contains("Xu3K"), "{}", broken(&cut));
+}
+
+#[test]
 fn every_invalid_file_is_drawn_with_its_places() {
     let folder = folder();
     for path in configs("invalid") {

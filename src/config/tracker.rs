@@ -32,7 +32,7 @@ pub struct Tracker {
     pub udp_tracker_server: UdpTrackerServer,
     /// The UDP trackers.
     pub udp_trackers: Vec<UdpTracker>,
-    /// The HTTP trackers; all agree on `use_tls_proxy`.
+    /// The HTTP trackers; with schema 2.0.0 all agree on `use_tls_proxy`.
     pub http_trackers: Vec<HttpTracker>,
     /// The management API; null for none.
     #[serde(deserialize_with = "formats::given")]
@@ -41,6 +41,14 @@ pub struct Tracker {
     /// The address that answers whether the tracker is well.
     #[serde(default)]
     pub health_check_api: HealthCheckApi,
+}
+
+impl Tracker {
+    /// The `external_ip` of each UDP and each HTTP tracker.
+    pub fn external_ips(&self) -> impl Iterator<Item = Option<IpAddr>> {
+        let udp = self.udp_trackers.iter().map(|udp| udp.network.external_ip);
+        udp.chain(self.http_trackers.iter().map(|http| http.network.external_ip))
+    }
 }
 
 /// Whether a value is the one that an absent field has: such a field is not written.

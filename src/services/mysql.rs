@@ -122,7 +122,8 @@ pub(super) fn files(mysql: &Server, templates: &Templates) -> Result<Vec<HostFil
 /// The database as the tracker addresses it: <https://docs.rs/mysql/25.0.1/mysql/#url-based-connection-options>.
 #[must_use]
 pub fn url(mysql: &Server, password: &str) -> String {
-    let Server { host, port, database_name, username, .. } = mysql;
+    let Server { port, database_name, username, .. } = mysql;
+    let host = mysql.address();
     let [user, password, database] = [username, password, database_name].map(url_part);
     format!("mysql://{user}:{password}@{host}:{port}/{database}")
 }

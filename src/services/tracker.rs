@@ -6,6 +6,7 @@ pub mod load;
 pub mod meeting;
 pub mod published;
 pub mod schema;
+mod settings;
 pub mod silence;
 pub mod stored;
 
@@ -13,21 +14,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::json;
 
-use listener::{Listener, Role, families, listeners, reachable};
+use listener::{Listener, Role, listeners, reachable};
 
 use super::{
     Container, Endpoint, Folder, HostCheck, HostFile, Kind, Mount, Port, Service, mysql, postgresql,
 };
 use crate::checks::{Answer, Check};
-use crate::config::{self, Config, Database, Revealed};
-use crate::error::{Code, Error, Result};
+use crate::config::{Config, Revealed};
+use crate::error::Result;
 use crate::probe::http::{self, HttpTracker, Url};
 use crate::probe::swarm::{Announce, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
-use crate::render::Templates;
 use crate::store::{Environment, Host};
 
 /// The tracker, which every environment has.
@@ -68,16 +67,18 @@ fn host_checks(config: &Config) -> Vec<HostCheck> {
 /// # Errors
 /// The admin token has no value, or the template does not fit.
 fn service(env: &Environment) -> Result<Service> {
-    let config = &env.config;
+    // Newer images do not make the folder of an SQLite database.
+    let database = env.config.tracker.core.sqlite().map(|_| "storage/tracker/lib/database");
+    let folders = FOLDERS.iter().map(|(path, _)| *path).chain(database);
     Ok(Service {
         container: Some(container(env)),
-        folders: FOLDERS.iter().map(|(path, _)| Folder { path, owner: USER_ID, mode: "0750" }).collect(),
-        env: variables(config)?,
+        folders: folders.map(|path| Folder { path, owner: USER_ID, mode: "0750" }).collect(),
+        env: settings::variables(env)?,
         files: vec![HostFile {
             path: "storage/tracker/etc/tracker.toml".into(),
             mode: "0640",
             owner: USER_ID,
-            bytes: tracker_toml(env)?,
+            bytes: settings::tracker_toml(env)?,
         }],
         ..Service::default()
     })
@@ -128,63 +129,6 @@ fn networks(config: &Config) -> Vec<&'static str> {
         ("proxy-tracker", reachable(config).any(|listener| listener.tls)),
     ];
     needed.into_iter().filter(|(_, needed)| *needed).map(|(network, _)| network).collect()
-}
-
-fn variables(config: &Config) -> Result<Vec<(String, String)>> {
-    let overrides = "TORRUST_TRACKER_CONFIG_OVERRIDE";
-    let mut variables = vec![
-        ("USER_ID".into(), USER_ID.to_string()),
-        ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), "/etc/torrust/tracker/tracker.toml".into()),
-    ];
-    let mut more = |name: &str, value: String| variables.push((format!("{overrides}_{name}"), value));
-    if let Some(database) = &config.tracker.core.database {
-        more("CORE__DATABASE__DRIVER", database.driver().into());
-    }
-    if let Some(api) = &config.tracker.http_api {
-        more("HTTP_API__ACCESS_TOKENS__ADMIN", quoted(api.admin_token.resolve()?.expose()));
-        for (label, token) in &api.access_tokens {
-            let name = format!("HTTP_API__ACCESS_TOKENS__{}", label.to_uppercase());
-            more(&name, quoted(token.resolve()?.expose()));
-        }
-    }
-    if let Some(Database::Mysql(server)) = &config.tracker.core.database {
-        let url = mysql::url(server, server.password.resolve()?.expose());
-        more("CORE__DATABASE__PATH", quoted(&url));
-    }
-    Ok(variables)
-}
-
-/// The tracker parses what it finds in a variable: without quotes the token `true` or `0123` would not be text.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
-    if let Some(own) = &env.choices.tracker_toml {
-        return Ok(own.clone().into_bytes());
-    }
-    let tracker = &env.config.tracker;
-    let everywhere = |address| families(address, env.has_ipv6());
-    let database = match &tracker.core.database {
-        Some(Database::Sqlite3(sqlite)) => {
-            json!({ "driver": "sqlite3", "path": format!("{DATABASE_FOLDER}/{}", sqlite.database_name) })
-        }
-        // The address with the password comes by an environment variable; the tracker wants a valid one here, too.
-        Some(Database::Mysql(server)) => json!({ "driver": "mysql", "path": mysql::url(server, "PASSWORD") }),
-        Some(Database::Postgresql(_)) | None => {
-            return Err(Error::new(Code::ConfigInvalid, "this database is not deployed yet"));
-        }
-    };
-    let values = json!({
-        "private": tracker.core.private,
-        "on_reverse_proxy": tracker.http_trackers.iter().any(config::HttpTracker::on_reverse_proxy),
-        "database": database,
-        "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| everywhere(udp.bind_address)).collect::<Vec<_>>(),
-        "http_trackers": tracker.http_trackers.iter().flat_map(|http| everywhere(http.bind_address)).collect::<Vec<_>>(),
-        "http_api": tracker.http_api.as_ref().map(|api| api.bind_address),
-        "health_check_api": tracker.health_check_api.bind_address,
-    });
-    Templates::of(env)?.render("tracker/tracker.toml.j2", &values)
 }
 
 /// The ports that are published.

@@ -144,14 +144,17 @@ fn an_environment_comes_from_a_file() {
 #[test]
 fn an_own_template_that_takes_no_ones_place_is_refused_with_the_nearest_name() {
     let world = World::new();
-    world.write("own/tracker/tracker.toml.j2", "");
+    world.write("own/tracker/tracker-3.0.0.toml.j2", "");
     world.write("own/.git/config", "");
     world.write("own/tracker.toml", "");
     world.write("own/zzzzzz", "");
     let refusal = world.refusal(&["create", "demo", "--template", "own"]);
     assert_eq!((refusal.exit, refusal.code.as_str()), (Some(2), "usage"));
     assert_eq!(refusal.causes, "tracker.toml\nzzzzzz");
-    assert_eq!(refusal.help, "did you mean tracker/tracker.toml.j2 instead of tracker.toml?\nremove zzzzzz");
+    assert_eq!(
+        refusal.help,
+        "did you mean tracker/tracker-3.0.0.toml.j2 instead of tracker.toml?\nremove zzzzzz"
+    );
     assert!(!world.path("data").exists(), "nothing was written");
     for file in ["own/tracker.toml", "own/zzzzzz"] {
         std::fs::remove_file(world.path(file)).unwrap();

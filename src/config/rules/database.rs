@@ -6,7 +6,7 @@ const DATABASE: &str = "tracker.core.database";
 
 /// Every rule about the database; each notes what it finds.
 pub const RULES: &[fn(&mut Report)] =
-    &[mysql_takes_the_names, postgresql_takes_the_names, driver_and_host_fit, older_databases_alone];
+    &[mysql_takes_the_names, postgresql_takes_the_names, driver_and_host_fit];
 
 fn text(report: &Report, field: &str) -> Option<String> {
     report.document.string(&format!("{DATABASE}.{field}")).map(str::to_owned)
@@ -103,24 +103,5 @@ fn driver_and_host_fit(report: &mut Report) {
             format!("`{host}` is the stack's own server of another driver"),
             format!("write \"{driver}\" for the stack's own server, or the name of one of yours"),
         );
-    }
-}
-
-/// What the program does not deploy yet.
-fn older_databases_alone(report: &mut Report) {
-    if driver(report).as_deref() == Some("postgresql") {
-        report.error(
-            &format!("{DATABASE}.driver"),
-            "PostgreSQL is not deployed yet",
-            "write \"mysql\" or \"sqlite3\"",
-        );
-    }
-    for (path, fix) in [
-        (DATABASE, "write { \"driver\": \"sqlite3\", \"database_name\": \"tracker.db\" }"),
-        ("tracker.http_api", "write { \"bind_address\": \"0.0.0.0:1212\", \"admin_token\": … }"),
-    ] {
-        if report.document.find(path).is_some_and(|value| value.as_null_keyword().is_some()) {
-            report.error(path, "the deployer cannot do without it yet", fix);
-        }
     }
 }

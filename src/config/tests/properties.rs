@@ -91,7 +91,7 @@ proptest! {
 
     #[test]
     fn what_the_schema_refuses_is_refused(
-        file in select(vec!["minimal.json", "older-core.json", "full-https.json", "hetzner.json"]),
+        file in select(vec!["minimal.json", "older-core.json", "full-https.json", "hetzner.json", "settings.json"]),
         changes in prop::collection::vec(any_change(), 1..4),
     ) {
         let folder = folder();

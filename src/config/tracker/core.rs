@@ -12,8 +12,6 @@ use crate::config::formats;
 const LONGEST_INTERVAL: u32 = i32::MAX.cast_unsigned();
 /// What existing trackers have, and the least that newTrackon lists.
 const USUAL_INTERVAL: u32 = 300;
-/// The tracker's own default.
-const USUAL_PEER_TIMEOUT: u32 = 900;
 
 /// Database, mode and policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,24 +88,14 @@ pub struct TrackerPolicy {
 }
 
 impl AnnouncePolicy {
-    #[allow(dead_code, reason = "the renderings that need it follow")]
     /// How often clients are to announce, in seconds.
     pub fn interval(&self) -> u32 {
         self.interval.unwrap_or(USUAL_INTERVAL)
     }
 
-    #[allow(dead_code, reason = "the renderings that need it follow")]
     /// The shortest interval that clients may announce in, in seconds.
     pub fn interval_min(&self) -> u32 {
         self.interval_min.unwrap_or(USUAL_INTERVAL.min(self.interval()))
-    }
-}
-
-impl TrackerPolicy {
-    #[allow(dead_code, reason = "the renderings that need it follow")]
-    /// How long a peer is kept after its last announce, in seconds.
-    pub fn max_peer_timeout(&self) -> u32 {
-        self.max_peer_timeout.unwrap_or(USUAL_PEER_TIMEOUT)
     }
 }
 
@@ -150,13 +138,11 @@ impl Core {
         }
     }
 
-    #[allow(dead_code, reason = "the renderings that need it follow")]
     /// The database, where it is on a server of the user's own.
     pub fn external(&self) -> Option<&Database> {
         self.database.as_ref().filter(|database| database.is_external())
     }
 
-    #[allow(dead_code, reason = "the renderings that need it follow")]
     /// Whether completed downloads are counted in the database.
     pub fn counts_completed(&self) -> bool {
         self.tracker_policy.persistent_torrent_completed_stat.unwrap_or(self.database.is_some())

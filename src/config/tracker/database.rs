@@ -1,5 +1,7 @@
 //! The section `tracker.core.database`.
 
+use std::net::Ipv6Addr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,16 @@ pub struct Server {
     /// The administrator's password of the stack's own server; when absent one is made at random that no one knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_password: Option<Secret>,
+}
+
+impl Server {
+    /// The host as it stands in an address: one of IPv6 in brackets.
+    pub fn address(&self) -> String {
+        match self.host.parse::<Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]"),
+            Err(_) => self.host.clone(),
+        }
+    }
 }
 
 impl Database {

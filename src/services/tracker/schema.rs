@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::SchemaChoice;
+use crate::config::{Config, SchemaChoice};
 use crate::store::Environment;
 
 /// The schema of a `tracker.toml`.
@@ -47,6 +47,16 @@ impl Schema {
     pub fn of_reference(image: &str) -> Self {
         let (_, tag) = name_and_tag(image);
         if matches!(tag, Some("3.0.0" | "v3.0.0" | "3.0")) { Self::V2 } else { Self::V3 }
+    }
+
+    /// The schema that a configuration names itself.
+    #[must_use]
+    pub fn chosen(config: &Config) -> Option<Self> {
+        match config.tracker.schema {
+            SchemaChoice::Auto => None,
+            SchemaChoice::V2 => Some(Self::V2),
+            SchemaChoice::V3 => Some(Self::V3),
+        }
     }
 
     /// The version, as the file has it.
@@ -99,11 +109,10 @@ impl Environment {
     pub fn schema_and_reason(&self) -> (Schema, Reason) {
         let reference = self.tracker_reference();
         let found = self.tracker_image.as_ref().filter(|image| image.reference == reference);
-        match (self.config.tracker.schema, found) {
-            (SchemaChoice::V2, _) => (Schema::V2, Reason::Configured),
-            (SchemaChoice::V3, _) => (Schema::V3, Reason::Configured),
-            (SchemaChoice::Auto, Some(image)) => (image.schema, Reason::Image(image.found)),
-            (SchemaChoice::Auto, None) => (Schema::of_reference(&reference), Reason::Reference),
+        match (Schema::chosen(&self.config), found) {
+            (Some(schema), _) => (schema, Reason::Configured),
+            (None, Some(image)) => (image.schema, Reason::Image(image.found)),
+            (None, None) => (Schema::of_reference(&reference), Reason::Reference),
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use serde_json::json;
+
 use super::*;
 use crate::bundle::Bundle;
 use crate::config::{self, HttpTracker as ConfiguredHttp, ProviderKind, Secret, UdpTracker};
@@ -255,4 +257,115 @@ fn visit_scrapes_one_torrent() {
     let recorder = Recorder::default();
     visit(&recorder, Deadline::after(std::time::Duration::from_secs(1))).unwrap();
     assert_eq!(*recorder.0.borrow(), [1]);
+}
+
+/// A file that sets everything, as the tracker gets it.
+fn settings() -> Environment {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid/settings.json");
+    let mut config: Config = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for (pointer, secret) in config.secrets_mut() {
+        *secret = Secret::Literal(format!("secret of {}", pointer.rsplit('/').next().unwrap()));
+    }
+    Environment::new(config, Choices::default())
+}
+
+/// The tracker's file and variables.
+fn given(env: &Environment) -> String {
+    let service = service(env).unwrap();
+    let variables = service.env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
+    let file = String::from_utf8(service.files[0].bytes.clone()).unwrap();
+    file.parse::<toml::Table>().unwrap();
+    format!("{file}\n==> variables <==\n{variables}")
+}
+
+#[test]
+fn every_setting_in_schema_3_0_0() {
+    insta::assert_snapshot!(given(&settings()));
+}
+
+#[test]
+fn every_setting_that_schema_2_0_0_has() {
+    let mut env = settings();
+    env.config.tracker.schema = config::SchemaChoice::V2;
+    let refused = service(&env).unwrap_err();
+    let tracker = &mut env.config.tracker;
+    (tracker.logging.style, tracker.core.announce_policy.max_peers_per_announce) = (None, None);
+    tracker.udp_tracker_server = config::UdpTrackerServer::default();
+    tracker.udp_trackers[0].cookie_lifetime_in_secs = None;
+    tracker.http_trackers.truncate(1);
+    tracker.http_trackers[0].use_ip_from_query_string = None;
+    insta::assert_snapshot!(format!("{}\n{}\n\n{}", refused, refused.causes().join("\n"), given(&env)));
+}
+
+#[test]
+fn without_database_and_api_nothing_of_them_is_sent() {
+    let mut env = environment();
+    env.config.tracker.core.database = None;
+    env.config.tracker.http_api = None;
+    let given = given(&env);
+    assert!(!given.contains("DATABASE") && !given.contains("ACCESS_TOKENS"), "{given}");
+    assert!(!given.contains("[core.database]") && !given.contains("[http_api]"), "{given}");
+    assert!(given.contains("persistent_torrent_completed_stat = false"), "{given}");
+    env.config.images.tracker = "torrust/tracker:3.0.0".into();
+    assert!(service(&env).unwrap_err().causes()[0].starts_with("tracker.core.database: "));
+}
+
+#[test]
+fn a_server_is_told_in_parts_or_by_its_address() {
+    let mut env = environment();
+    env.config.tracker.core.database = Some(config::Database::Mysql(config::Server {
+        host: "fd00::1".into(),
+        port: 3307,
+        database_name: "0123".into(),
+        username: "true".into(),
+        password: Secret::Literal(r#"a"b\c % d"#.into()),
+        root_password: None,
+    }));
+    let parts = given(&env);
+    for variable in [
+        "DRIVER=mysql",
+        "HOST=\"[fd00::1]\"",
+        "PORT=3307",
+        "USER=\"true\"",
+        r#"PASSWORD="a\"b\\c % d""#,
+        "DATABASE=\"0123\"",
+    ] {
+        assert!(parts.contains(&format!("CORE__DATABASE__{variable}\n")), "{variable}: {parts}");
+    }
+    assert!(!parts.contains("__PATH"), "{parts}");
+    env.config.images.tracker = "torrust/tracker:3.0.0".into();
+    let whole = given(&env);
+    assert!(whole.contains("__PATH=\"mysql://true:a%22b%5Cc%20%25%20d@[fd00::1]:3307/0123\"\n"), "{whole}");
+}
+
+#[test]
+fn a_password_that_would_change_on_its_way_is_refused() {
+    let mut env = environment();
+    let server = |username: &str, password: &str| config::Server {
+        host: "mysql".into(),
+        port: 3306,
+        database_name: "tracker".into(),
+        username: username.into(),
+        password: Secret::Literal(password.into()),
+        root_password: None,
+    };
+    let mut refused = |username: &str, password: &str| {
+        env.config.tracker.core.database = Some(config::Database::Mysql(server(username, password)));
+        service(&env).err().map(|error| error.causes().join("\n"))
+    };
+    assert!(refused("a%41b", "100%").unwrap().starts_with("tracker.core.database.username: "));
+    let why = refused("user", "x%fFy").unwrap();
+    assert!(why.starts_with("tracker.core.database.password: ") && !why.contains("x%fFy"), "{why}");
+    assert!(refused("user", "  ").unwrap().contains("blanks alone"));
+    assert_eq!(refused("user", "100% sure"), None);
+}
+
+#[test]
+fn an_older_copy_of_the_template_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("tracker")).unwrap();
+    std::fs::write(folder.path().join("tracker/tracker.toml.j2"), "").unwrap();
+    let mut env = environment();
+    env.choices.templates = Some(folder.path().to_owned());
+    assert!(service(&env).unwrap_err().helps()[0].contains("tracker-3.0.0.toml.j2"));
 }

@@ -129,7 +129,9 @@ done"#;
 fn write_settings(lab: &Lab, databases: &[Server]) {
     let mut accounts = String::new();
     for (number, mysql) in databases.iter().enumerate() {
-        let bundle = bundle(mysql.clone());
+        let mut env = environment(mysql.clone());
+        env.config.images.tracker = "lab/tracker:3.0.0".into();
+        let bundle = Bundle::of(&env).unwrap();
         accounts += &text_of(&bundle, "storage/mysql/etc/accounts.sql");
         lab.write(&format!("{number}.cnf"), &text_of(&bundle, "storage/mysql/etc/client.cnf"));
         lab.write(&format!("{number}.url"), &variable(&bundle));

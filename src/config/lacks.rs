@@ -1,0 +1,143 @@
+//! What of a configuration a schema of the tracker cannot do. `validate` and `release` ask the same.
+
+use super::{Config, Database};
+use crate::services::tracker::schema::Schema;
+
+/// Something that a schema cannot do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Where it stands in the configuration.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
+}
+
+const NEWER_IMAGE: &str =
+    "remove it, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop";
+
+/// All that this schema cannot do of a configuration.
+#[must_use]
+pub fn lacks(config: &Config, schema: Schema) -> Vec<Lack> {
+    match schema {
+        Schema::V2 => {
+            let mut all = unknown(config);
+            all.extend(no_such_database(config));
+            all.extend(proxies_differ(config));
+            all.extend(external_ips_differ(config));
+            all
+        }
+        Schema::V3 => unfit_for_the_server(config),
+    }
+}
+
+/// Settings that release 3.0.0 does not know.
+fn unknown(config: &Config) -> Vec<Lack> {
+    let tracker = &config.tracker;
+    let server = &tracker.udp_tracker_server;
+    let mut given: Vec<(bool, String)> = vec![
+        (tracker.logging.style.is_some(), "logging.style".into()),
+        (
+            tracker.core.announce_policy.max_peers_per_announce.is_some(),
+            "core.announce_policy.max_peers_per_announce".into(),
+        ),
+        (server.connection_id_validation.is_some(), "udp_tracker_server.connection_id_validation".into()),
+        (
+            server.max_connection_id_errors_per_ip.is_some(),
+            "udp_tracker_server.max_connection_id_errors_per_ip".into(),
+        ),
+        (
+            server.ip_bans_reset_interval_in_secs.is_some(),
+            "udp_tracker_server.ip_bans_reset_interval_in_secs".into(),
+        ),
+    ];
+    let udp = tracker.udp_trackers.iter().enumerate();
+    given.extend(udp.map(|(index, udp)| {
+        (udp.cookie_lifetime_in_secs.is_some(), format!("udp_trackers[{index}].cookie_lifetime_in_secs"))
+    }));
+    let http = tracker.http_trackers.iter().enumerate();
+    given.extend(http.map(|(index, http)| {
+        (http.use_ip_from_query_string.is_some(), format!("http_trackers[{index}].use_ip_from_query_string"))
+    }));
+    let lack = |path: String| Lack {
+        path: format!("tracker.{path}"),
+        what: "release 3.0.0 (schema 2.0.0) has no such setting and would ignore it".into(),
+        fix: NEWER_IMAGE.into(),
+    };
+    given.into_iter().filter_map(|(given, path)| given.then(|| lack(path))).collect()
+}
+
+fn no_such_database(config: &Config) -> Option<Lack> {
+    let (path, what) = match &config.tracker.core.database {
+        None => ("tracker.core.database", "release 3.0.0 (schema 2.0.0) always has a database"),
+        Some(Database::Postgresql(_)) => {
+            ("tracker.core.database.driver", "release 3.0.0 (schema 2.0.0) has no driver for PostgreSQL")
+        }
+        Some(_) => return None,
+    };
+    let fix = "choose another database, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop";
+    Some(Lack { path: path.into(), what: what.into(), fix: fix.into() })
+}
+
+fn proxies_differ(config: &Config) -> Option<Lack> {
+    let trackers = &config.tracker.http_trackers;
+    let first = trackers.first()?.on_reverse_proxy();
+    let other = trackers.iter().position(|http| http.on_reverse_proxy() != first)?;
+    let (with, without) = if first { (0, other) } else { (other, 0) };
+    Some(Lack {
+        path: format!("tracker.http_trackers[{other}].use_tls_proxy"),
+        what: format!(
+            "tracker.http_trackers[{with}] is behind a proxy, tracker.http_trackers[{without}] is not; release 3.0.0 (schema 2.0.0) has one setting for all"
+        ),
+        fix: "give all HTTP trackers the same `use_tls_proxy`, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
+    })
+}
+
+fn external_ips_differ(config: &Config) -> Option<Lack> {
+    let tracker = &config.tracker;
+    let first = tracker.external_ips().next()?;
+    let other = tracker.external_ips().position(|ip| ip != first)?;
+    let udp = tracker.udp_trackers.len();
+    let place = if other < udp {
+        format!("udp_trackers[{other}]")
+    } else {
+        format!("http_trackers[{}]", other - udp)
+    };
+    Some(Lack {
+        path: format!("tracker.{place}.network.external_ip"),
+        what: "it differs from another tracker's; release 3.0.0 (schema 2.0.0) has one address for all".into(),
+        fix: "give all UDP and HTTP trackers the same `external_ip`, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
+    })
+}
+
+/// The tracker makes a URL of user and password without encoding `%`, and its client decodes it.
+fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
+    let Some(server) = config.tracker.core.database.as_ref().and_then(Database::server) else {
+        return vec![];
+    };
+    let password = server.password.literal();
+    let lack = |field: &str, what: &str, fix: &str| Lack {
+        path: format!("tracker.core.database.{field}"),
+        what: what.into(),
+        fix: fix.into(),
+    };
+    let changed = "a tracker of schema 3.0.0 takes `%` and two hexadecimal digits for one character: another text would reach the server";
+    let mut all = vec![];
+    if has_escape(&server.username) {
+        all.push(lack("username", changed, "choose a user's name without `%`"));
+    }
+    if password.is_some_and(has_escape) {
+        all.push(lack("password", changed, "choose a password without `%`"));
+    }
+    if password.is_some_and(|password| password.trim().is_empty()) {
+        let what = "a tracker of schema 3.0.0 takes no password of blanks alone";
+        all.push(lack("password", what, "make a better one: openssl rand -hex 24"));
+    }
+    all
+}
+
+/// Whether a text has `%` and two hexadecimal digits somewhere.
+fn has_escape(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|part| part[0] == b'%' && part[1..].iter().all(u8::is_ascii_hexdigit))
+}

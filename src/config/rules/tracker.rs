@@ -1,0 +1,105 @@
+//! The rules about the tracker's settings: what needs what, and which numbers do not go together.
+
+use super::super::problems::Report;
+
+/// Every rule about the settings; each notes what it finds.
+pub const RULES: &[fn(&mut Report)] = &[
+    what_needs_a_database,
+    keys_need_a_private_tracker,
+    intervals_fit,
+    connection_ids_last,
+    tls_proxy_is_a_reverse_proxy,
+];
+
+const CORE: &str = "tracker.core";
+
+fn is_null(report: &Report, path: &str) -> bool {
+    report.document.find(path).is_some_and(|value| value.as_null_keyword().is_some())
+}
+
+fn number(report: &Report, path: &str) -> Option<u64> {
+    report.document.find(path)?.as_number_lit()?.value.parse().ok()
+}
+
+fn what_needs_a_database(report: &mut Report) {
+    if !is_null(report, "tracker.core.database") {
+        return;
+    }
+    for (field, why) in [
+        ("listed", "the whitelist is kept in the database, and there is none"),
+        ("private", "the keys are kept in the database, and there is none"),
+        (
+            "tracker_policy.persistent_torrent_completed_stat",
+            "completed downloads are counted in the database, and there is none",
+        ),
+    ] {
+        let path = format!("{CORE}.{field}");
+        if report.document.is_true(&path) {
+            report.error(&path, why, "set it to false, or give tracker.core.database");
+        }
+    }
+}
+
+fn keys_need_a_private_tracker(report: &mut Report) {
+    let path = "tracker.core.private_mode.check_keys_expiration";
+    if report.document.has(path) && !report.document.is_true("tracker.core.private") {
+        report.error(
+            path,
+            "only a private tracker has keys, and the tracker refuses to start with this otherwise",
+            "remove `private_mode`, or set \"private\": true",
+        );
+    }
+}
+
+fn intervals_fit(report: &mut Report) {
+    let (longest, shortest) =
+        ("tracker.core.announce_policy.interval", "tracker.core.announce_policy.interval_min");
+    let interval = number(report, longest).unwrap_or(300);
+    if number(report, shortest).is_some_and(|least| least > interval) {
+        report.warning(
+            shortest,
+            format!("it is longer than `interval`, {interval} s: clients are asked for what they may not do"),
+            format!("write a number from 1 to {interval}"),
+        );
+    }
+    let timeout = "tracker.core.tracker_policy.max_peer_timeout";
+    let kept = number(report, timeout).unwrap_or(900);
+    if kept <= interval {
+        let path = if report.document.has(timeout) { timeout } else { longest };
+        report.warning(
+            path,
+            format!("peers are forgotten after {kept} s, before they announce again after {interval} s"),
+            "make tracker_policy.max_peer_timeout longer than announce_policy.interval",
+        );
+    }
+}
+
+fn connection_ids_last(report: &mut Report) {
+    for index in 0..report.document.count("tracker.udp_trackers") {
+        let path = format!("tracker.udp_trackers[{index}].cookie_lifetime_in_secs");
+        if number(report, &path).is_some_and(|secs| secs < 60) {
+            report.warning(
+                &path,
+                "clients use a connection id for up to 60 s (BEP 15): later ones would be refused, and counted for a ban",
+                "write 60 at least, or remove it: the tracker's default is 120",
+            );
+        }
+    }
+}
+
+fn tls_proxy_is_a_reverse_proxy(report: &mut Report) {
+    for index in 0..report.document.count("tracker.http_trackers") {
+        let tracker = format!("tracker.http_trackers[{index}]");
+        let path = format!("{tracker}.network.on_reverse_proxy");
+        let is_false = report.document.find(&path).and_then(jsonc_parser::ast::Value::as_boolean_lit);
+        if is_false.is_some_and(|literal| !literal.value)
+            && report.document.is_true(&format!("{tracker}.use_tls_proxy"))
+        {
+            report.error(
+                &path,
+                "behind the TLS proxy each peer would have the proxy's address",
+                "remove it: `use_tls_proxy` sets it",
+            );
+        }
+    }
+}
