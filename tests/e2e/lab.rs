@@ -17,6 +17,7 @@ pub const TRACKER: &str = "lab/tracker:3.0.0";
 /// The strict stand-in for what comes after that release.
 pub const TRACKER_3: &str = "lab/tracker:schema-3";
 pub const MYSQL: &str = "lab/mysql:9.7";
+pub const POSTGRESQL: &str = "lab/postgresql:17";
 pub const CADDY: &str = "lab/caddy:2.11.7";
 pub const BASE: &str = "lab/debian:trixie";
 pub const PRISTINE: &str = "trixie";
@@ -83,7 +84,7 @@ pub fn docker(args: &[&str]) -> String {
 pub fn ready() {
     static READY: OnceLock<()> = OnceLock::new();
     READY.get_or_init(|| {
-        for image in [TRACKER, TRACKER_3, MYSQL, BASE, "lab/host:trixie"] {
+        for image in [TRACKER, TRACKER_3, MYSQL, POSTGRESQL, BASE, "lab/host:trixie"] {
             let found = try_run("docker", &["image", "inspect", "--format", "{{.Id}}", image]);
             assert!(found.is_ok(), "the lab is not up, {image} cannot be found ({found:?}); type: lab/up.sh");
         }

@@ -25,6 +25,7 @@ mod monitoring;
 mod mysql;
 mod pages;
 mod ports;
+mod postgresql;
 mod provider_docker;
 mod provider_hetzner;
 mod provider_lxd;

@@ -26,7 +26,7 @@ fn config(desk: &Desk, stack: &str) -> Value {
     }
     config["images"] = json!({
         "source": "local", "tracker": lab::TRACKER_3, "mysql": lab::MYSQL, "caddy": lab::CADDY,
-        "prometheus": "lab/prometheus:2.53", "grafana": "lab/grafana:stand-in",
+        "postgresql": lab::POSTGRESQL, "prometheus": "lab/prometheus:2.53", "grafana": "lab/grafana:stand-in",
     });
     if config["https"].is_object() {
         config["https"] = json!({ "admin_email": "admin@lab.test", "ca": "internal" });
@@ -122,6 +122,7 @@ const WITH_MYSQL: &[Promise] = &[
     ("everything", &[22, 80, 443], &[22, 80, 443], &[443, 6868, 6969]),
     ("private-ipv6", &[22, 80, 443], &[22, 80, 443], &[443]),
 ];
+const WITH_POSTGRESQL: &[Promise] = &[("postgresql", &[22, 1212, 7070], &[22, 7070], &[6969])];
 
 #[test]
 fn stacks_with_sqlite_answer_where_they_promise_and_nowhere_else() {
@@ -134,8 +135,13 @@ fn stacks_with_mysql_answer_where_they_promise_and_nowhere_else() {
 }
 
 #[test]
+fn stacks_with_postgresql_answer_where_they_promise_and_nowhere_else() {
+    compare(WITH_POSTGRESQL);
+}
+
+#[test]
 fn every_stack_is_deployed() {
     let names = lab::stacks().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
-    let deployed = [WITH_SQLITE, WITH_MYSQL].concat();
+    let deployed = [WITH_SQLITE, WITH_MYSQL, WITH_POSTGRESQL].concat();
     assert_eq!(names, deployed.iter().map(|(name, ..)| (*name).to_owned()).collect());
 }

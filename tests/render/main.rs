@@ -1,4 +1,4 @@
-//! What `render` writes for six stacks, whole. A change of a template shows here as what it changes for users.
+//! What `render` writes for each of the stacks, whole. A change of a template shows here as what it changes for users.
 //!
 //! `INSTA_UPDATE=always cargo nextest run --test render` writes them anew; read the difference.
 
@@ -98,6 +98,11 @@ fn minimal() {
 #[test]
 fn mysql() {
     golden("mysql", "203.0.113.7");
+}
+
+#[test]
+fn postgresql() {
+    golden("postgresql", "203.0.113.7");
 }
 
 #[test]
