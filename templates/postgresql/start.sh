@@ -16,6 +16,10 @@ trap 'exit 130' INT TERM
 id -un >/dev/null 2>&1 ||
   fail "this image has no user $(id -u), as the Debian variants of the official image have: set images.postgresql to postgres:17"
 
+if [ -e "$data" ] && ! { [ -r "$data" ] && [ -x "$data" ]; }; then
+  fail "user $(id -u) cannot read storage/postgresql/data/cluster. Nothing was changed. Give it back: chown -R $(id -u):$(id -g) /opt/torrust/storage/postgresql/data"
+fi
+
 if [ ! -e "$data/PG_VERSION" ]; then
   # What an interrupted first start left behind. The server never accepted a connection, so it holds no data.
   rm -rf "${unfinished:?}"

@@ -98,7 +98,7 @@ fn the_tracker_keeps_its_data_in_postgresql() {
 
     host.exec(&format!("cd /opt/torrust; docker compose down; chown -R root:root {data}/cluster"));
     let failure = desk.run(&["run", &desk.name]).fails("service_unhealthy");
-    failure.says(&["torrust-postgresql-1", "Permission denied"]);
+    failure.says(&["torrust-postgresql-1", "user 999 cannot read storage/postgresql/data/cluster"]);
     host.exec(&format!("chown -R 999:999 {data}/cluster"));
     desk.deploy();
     desk.test();

@@ -272,7 +272,8 @@ fn settings() -> Environment {
 /// The tracker's file and variables.
 fn given(env: &Environment) -> String {
     let service = service(env).unwrap();
-    let variables = service.env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
+    let variables =
+        service.env.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}={value}\n"));
     let file = String::from_utf8(service.files[0].bytes.clone()).unwrap();
     file.parse::<toml::Table>().unwrap();
     format!("{file}\n==> variables <==\n{variables}")

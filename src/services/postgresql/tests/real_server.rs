@@ -69,8 +69,12 @@ impl Lab {
 
     /// Starts the server as the Compose file does; whether it answers, or else what it said at its end.
     fn start(&self) -> Result<(), String> {
+        self.give_to(&format!("{USER_ID}:{USER_ID}"));
+        self.start_as_it_is()
+    }
+
+    fn start_as_it_is(&self) -> Result<(), String> {
         let own = format!("{USER_ID}:{USER_ID}");
-        self.give_to(&own);
         let [settings, data] = self.mounts();
         let settings = format!("{settings}:ro");
         let start = format!("{WHERE}/start.sh");
@@ -244,4 +248,10 @@ fn data_of_another_version_or_owner_is_not_touched() {
     let said = lab.start().unwrap_err();
     assert!(said.contains("created by PostgreSQL 16, and this image is PostgreSQL 17"), "{said}");
     assert_eq!(fs::read_dir(version.parent().unwrap()).unwrap().count(), 1);
+
+    lab.give_to(&format!("{USER_ID}:{USER_ID}"));
+    let close = "cd /var/lib/postgresql/data; chown 0:0 cluster; chmod 700 cluster";
+    docker(&["run", "--rm", &lab.mounts()[1], "lab/postgresql:17", "sh", "-c", close]);
+    let said = lab.start_as_it_is().unwrap_err();
+    assert!(said.contains("user 999 cannot read storage/postgresql/data/cluster"), "{said}");
 }
