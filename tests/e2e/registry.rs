@@ -43,11 +43,21 @@ fn the_host_pulls_what_it_lacks_and_only_that() {
     assert_eq!(desk.deploy()["changed"], false, "an image that is there is not asked for");
 }
 
-/// Makes another image and pushes it under the same tag; the host's own name leads where it led before.
+/// Has the registry give an image that is made from the one it had, which the host keeps as `other`. The host has no
+/// other copy of it.
+fn push_first(host: &Host) {
+    host.exec(&format!(
+        "docker pull --quiet {IMAGE} && docker tag {IMAGE} other \
+         && printf 'FROM other\nLABEL first=yes\n' | docker build --quiet --tag {IMAGE} - \
+         && docker push --quiet {IMAGE} && docker rmi {IMAGE}"
+    ));
+}
+
+/// Pushes the other image under the same tag; the host's own name leads where it led before.
 fn move_tag(host: &Host) {
     host.exec(&format!(
-        "docker tag {IMAGE} before && printf 'FROM before\nLABEL moved=yes\n' | docker build --quiet --tag {IMAGE} - \
-         && docker push --quiet {IMAGE} && docker tag before {IMAGE} && docker rmi before"
+        "docker tag {IMAGE} first && docker tag other {IMAGE} && docker push --quiet {IMAGE} \
+         && docker tag first {IMAGE} && docker rmi first"
     ));
 }
 
@@ -61,6 +71,7 @@ fn pull_follows_a_tag_and_a_rollback_has_the_bytes_that_ran() {
     let desk = Desk::new();
     let host = Host::configured(&desk);
     start_registry(&host);
+    push_first(&host);
     let mut config = desk.config();
     config["images"] = json!({ "source": "registry", "tracker": IMAGE });
     desk.create(&config);

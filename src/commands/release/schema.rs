@@ -93,7 +93,7 @@ fn check_own(env: &Environment) -> Result<()> {
     let has = has.map_or("no schema version".into(), |has| format!("schema {has}"));
     let what = format!("your own tracker.toml has {has}, and the image {image} wants schema {wanted}");
     Err(Error::new(Code::ConfigInvalid, what)
-        .why("release --config gave the file, and it is kept; the release in place was not changed")
+        .why("the file came with release --config; the release in place was not changed")
         .help(format!(
             "write it for schema {wanted}, then: torrust-tracker-deployer release {name} --config FILE"
         ))
