@@ -239,7 +239,9 @@ fn until_an_update_is_deployed_the_host_stands_as_its_release_was_made() {
     let (_folder, store) = store();
     let (mut env, _lock) = stored(&store, "demo");
     store.keep_release(&env.name, &Release { number: 3, ..Release::of(&env, "sum".into()) }).unwrap();
-    let released = env.config.clone();
+    // A release keeps the images by name, whatever this version of the program takes where none is named.
+    let mut released = env.config.clone();
+    released.images = released.images.pinned();
     env.config.images.tracker = "another:1".into();
     env.stage = Stage::Configured;
     let as_it_stands = |env: &Environment| store.as_it_stands(env.clone()).unwrap();
