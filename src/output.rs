@@ -3,6 +3,7 @@
 //! Standard output carries the result alone; talk and progress go to standard error. Secrets that were
 //! made known by [`Out::mask_secret`] are replaced in everything that is said or logged.
 
+pub mod clean;
 mod live;
 pub mod log;
 mod secrets;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use crate::error::{Code, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::tools::ssh::sh_quote;
+use clean::{clean, clean_but_colors, cut};
 use live::Live;
 use secrets::Secrets;
 
@@ -104,6 +106,11 @@ impl Out {
         self.secrets.masked(text)
     }
 
+    /// The text as a terminal may have it: without secrets, and without what could command the terminal.
+    fn shown(&self, text: &str) -> String {
+        clean(&self.masked(text)).into_owned()
+    }
+
     /// Only what is text in it: a port that looks like a secret must stay a number.
     fn masked_document(&self, document: Value) -> Value {
         match document {
@@ -173,7 +180,7 @@ impl Out {
 
     /// How far that work is: for the live line alone.
     pub fn work_goes_on(&self, text: &str) {
-        self.live.borrow_mut().detail(&self.masked(text));
+        self.live.borrow_mut().detail(&self.shown(text));
     }
 
     /// Work that has no steps of its own is done.
@@ -183,7 +190,7 @@ impl Out {
 
     /// What the present step is doing right now.
     pub fn doing(&self, text: &str) {
-        let text = self.masked(text);
+        let text = self.shown(text);
         tracing::debug!("{text}");
         self.say_from(1, &format!("    {text}"));
         self.live.borrow_mut().detail(&text);
@@ -221,14 +228,14 @@ impl Out {
         tracing::info!(seconds = took.as_secs_f64(), note, "step done");
         let title = self.live.borrow_mut().finish();
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
-        self.say(&format!("{} {title} ({}){note}", self.paint("✓", "32"), seconds(took)));
+        self.say_marked(&self.paint("✓", "32"), &format!("{title} ({}){note}", seconds(took)));
     }
 
     /// The present step failed; the error itself is said at the end.
     pub fn step_failed(&self, took: Duration) {
         let title = self.live.borrow_mut().finish();
         tracing::error!(seconds = took.as_secs_f64(), "{title} failed");
-        self.say(&format!("{} {title} ({})", self.paint("✗", "31"), seconds(took)));
+        self.say_marked(&self.paint("✗", "31"), &format!("{title} ({})", seconds(took)));
     }
 
     /// A fact that the user should see.
@@ -239,7 +246,7 @@ impl Out {
 
     /// Something that is not as it should be, but does not stop the work. Said even when quiet.
     pub fn warn(&self, text: &str) {
-        let text = self.masked(text);
+        let text = self.shown(text);
         tracing::warn!("{text}");
         let line = format!("{} {text}", self.paint("warning:", "33"));
         self.live.borrow().print(&line);
@@ -251,7 +258,7 @@ impl Out {
     /// `interrupted`, on Ctrl-C.
     pub fn ask(&self, question: &str, interrupt: &Interrupt) -> Result<bool> {
         self.live.borrow_mut().pause();
-        self.live.borrow().print_inline(&format!("{question} [y/N] "));
+        self.live.borrow().print_inline(&format!("{} [y/N] ", self.shown(question)));
         let stdin = std::io::stdin();
         let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         // A read that waits would not see Ctrl-C.
@@ -270,7 +277,7 @@ impl Out {
     pub fn result(&self, outcome: &dyn Outcome) -> std::io::Result<()> {
         let text = match self.style.format {
             Format::Json => format!("{:#}", self.masked_document(outcome.json())),
-            Format::Text => self.masked(&outcome.text()),
+            Format::Text => self.shown(&outcome.text()),
         };
         print_out(&text)
     }
@@ -280,7 +287,7 @@ impl Out {
     /// # Errors
     /// When standard output cannot be written to, also because its reader has gone away.
     pub fn line(&self, text: &str) -> std::io::Result<()> {
-        let text = self.masked(text);
+        let text = clean_but_colors(&self.masked(text));
         self.live.borrow().beside_bar(|| {
             let mut stdout = std::io::stdout().lock();
             writeln!(stdout, "{text}").and_then(|()| stdout.flush())
@@ -302,15 +309,17 @@ impl Out {
             let _ = print_out(&format!("{:#}", self.masked_document(document)));
             return;
         }
-        let mut text = format!("{} {error}\n", self.paint("error:", "31"));
+        let shown = |text: &str, indent: &str| self.shown(&cut(text).replace('\n', indent));
+        let mut text = format!("{} {}\n", self.paint("error:", "31"), shown(error.message(), "\n"));
         for cause in error.causes() {
-            let _ = writeln!(text, "  because: {}", cause.replace('\n', "\n           "));
+            let _ = writeln!(text, "  because: {}", shown(cause, "\n           "));
         }
-        text += error.drawing();
+        // Drawn by ourselves, in colours; what it quotes was cleaned there.
+        text += &self.masked(error.drawing());
         for help in error.helps() {
-            let _ = writeln!(text, "  {} {}", self.paint("help:", "36"), help.replace('\n', "\n        "));
+            let _ = writeln!(text, "  {} {}", self.paint("help:", "36"), shown(help, "\n        "));
         }
-        self.live.borrow().print(self.masked(&text).trim_end());
+        self.live.borrow().print(text.trim_end());
     }
 
     fn say_from(&self, verbosity: u8, text: &str) {
@@ -321,7 +330,13 @@ impl Out {
 
     fn say(&self, text: &str) {
         if !self.style.quiet {
-            self.live.borrow().print(&self.masked(text));
+            self.live.borrow().print(&self.shown(text));
+        }
+    }
+
+    fn say_marked(&self, mark: &str, text: &str) {
+        if !self.style.quiet {
+            self.live.borrow().print(&format!("{mark} {}", self.shown(text)));
         }
     }
 
