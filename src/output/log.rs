@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,6 +20,10 @@ use crate::error::{Code, Error, Result};
 
 /// Without `RUST_LOG`.
 const DEFAULT_FILTER: &str = "info";
+
+/// What of the libraries is logged, whatever `RUST_LOG` says: below it the HTTP client logs whole requests, as text and as
+/// hex dumps in which no mask finds a secret.
+const FOREIGN: LevelFilter = LevelFilter::WARN;
 
 /// Where log events go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -69,7 +75,11 @@ impl Log {
             layers.push(layer(style.on_stderr, masked, out.color()));
         }
         // A second start in one process is refused by tracing, and harmless.
-        let _ = tracing_subscriber::registry().with(layers.with_filter(filter(out))).try_init();
+        let ours = filter_fn(|event| {
+            event.target().starts_with(env!("CARGO_CRATE_NAME")) || *event.level() <= FOREIGN
+        });
+        let _ =
+            tracing_subscriber::registry().with(layers.with_filter(filter(out)).with_filter(ours)).try_init();
         log
     }
 
