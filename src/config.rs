@@ -5,6 +5,7 @@
 
 mod advice;
 mod document;
+mod excerpt;
 mod files;
 mod formats;
 mod images;
@@ -25,6 +26,7 @@ mod tracker;
 mod tests;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
@@ -32,8 +34,8 @@ pub use images::*;
 pub use lacks::lacks;
 pub use model::*;
 pub use name::EnvironmentName;
-use problems::Report;
 pub use problems::{Problem, Style};
+use problems::{Problems, Report};
 pub use provider::*;
 pub use secret::{MASK, Revealed, Secret};
 pub use template::template;
@@ -83,30 +85,31 @@ pub fn parse(text: &str, file_name: &str, base: &Path, style: Style) -> Result<L
     let schema = schema();
     let (config, problems, is_json) = match Document::parse(text) {
         Ok(document) => {
-            let (config, problems) = examine(&document, &schema, base);
-            (config, problems, true)
+            let (config, found) = examine(&document, schema, base);
+            (config, Problems::of(text, document.lines(), found), true)
         }
-        Err(problem) => (None, vec![problem], false),
+        Err(problem) => (None, Problems { errors: 1, hidden: 0, shown: vec![problem] }, false),
     };
-    let draw = |problems: &[Problem]| match problems {
+    let drawing = match problems.shown[..] {
         [] => String::new(),
-        _ => problems::draw(style, problems, file_name, &mask::mask(text, &schema, is_json)),
+        _ => problems::draw(style, &problems, file_name, &mask::mask(text, schema, is_json)),
     };
     match config {
-        Some(config) => Ok(Loaded { config, drawing: draw(&problems), warnings: problems }),
-        None => Err(refusal(file_name, &problems, draw(&problems))),
+        Some(config) => Ok(Loaded { config, drawing, warnings: problems.shown }),
+        None => Err(refusal(file_name, &problems, drawing)),
     }
 }
 
 /// The JSON Schema (draft 2020-12) of the configuration.
-pub fn schema() -> serde_json::Value {
-    schemars::generate::SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<Config>()
-        .to_value()
+pub fn schema() -> &'static serde_json::Value {
+    static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(|| {
+        let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+        generator.into_root_schema_for::<Config>().to_value()
+    });
+    &SCHEMA
 }
 
-/// Collects a document's problems in the order of their places; without an error among them there is a configuration.
+/// Collects a document's problems; without an error among them there is a configuration.
 fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Option<Config>, Vec<Problem>) {
     let mut report = Report { document, problems: vec![] };
     shape::check(schema, &mut report);
@@ -123,7 +126,6 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
         rule(&mut report, base);
     }
     let mut problems = report.problems;
-    problems.sort_by_key(|problem| problem.span.start);
     if problems.iter().any(|problem| !problem.warning) {
         return (None, problems);
     }
@@ -147,10 +149,10 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
     }
 }
 
-fn refusal(file_name: &str, problems: &[Problem], drawing: String) -> Error {
-    let errors = problems.iter().filter(|problem| !problem.warning).count();
+fn refusal(file_name: &str, problems: &Problems, drawing: String) -> Error {
+    let errors = problems.errors;
     let count = if errors == 1 { "1 problem".to_owned() } else { format!("{errors} problems") };
     Error::new(Code::ConfigInvalid, format!("the configuration `{file_name}` has {count}"))
         .help("correct the file and run the same command again; every field is described by: torrust-tracker-deployer create schema")
-        .problems(problems.iter().map(Problem::to_json).collect(), drawing)
+        .problems(problems.shown.iter().map(Problem::to_json).collect(), drawing)
 }

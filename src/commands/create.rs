@@ -114,7 +114,7 @@ pub fn run(app: &App, args: Args) -> super::Done {
             let json = serde_json::to_value(example).map_err(not_json)?;
             write(args.target.path.as_deref(), json)
         }
-        (Some(What::Schema(args)), _) => write(args.path.as_deref(), config::schema()),
+        (Some(What::Schema(args)), _) => write(args.path.as_deref(), config::schema().clone()),
         (Some(What::Environment(args)), _) => {
             let config = app.read_config(&args.file)?;
             create(app, config, Choices::default())

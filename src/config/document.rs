@@ -2,6 +2,7 @@
 //!
 //! Paths are written as users read them: `tracker.http_trackers[1].bind_address`.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use jsonc_parser::ast::{Object, Value};
@@ -9,6 +10,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::errors::{ParseError, ParseErrorKind as Kind};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::excerpt::Lines;
 use super::problems::Problem;
 
 /// Where something stands in the text, in bytes.
@@ -17,6 +19,7 @@ pub type Span = Range<usize>;
 /// A JSON document that keeps its text.
 pub struct Document<'a> {
     text: &'a str,
+    lines: Lines,
     root: Value<'a>,
 }
 
@@ -43,7 +46,9 @@ impl<'a> Document<'a> {
             Some(root) => {
                 // That parser lets a few things pass that JSON has not, such as a line break inside of a text.
                 let strict = serde_json::from_str::<serde_json::Value>(text);
-                strict.map(|_| Self { text, root }).map_err(|cause| Problem::unexpected(text, &cause))
+                strict
+                    .map(|_| Self { text, lines: Lines::of(text), root })
+                    .map_err(|cause| Problem::unexpected(text, &cause))
             }
             None => Err(Problem::at(text, "", 0..0, "the file is empty")
                 .fix("start from an example: torrust-tracker-deployer create template")),
@@ -53,6 +58,11 @@ impl<'a> Document<'a> {
     /// The document's text.
     pub fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// Where the text's lines start.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// The document's outermost value.
@@ -112,14 +122,19 @@ pub fn underline(value: &Value) -> Span {
     }
 }
 
-/// The keys of an object that were there before.
-pub fn repeated<'o, 'a>(object: &'o Object<'a>) -> impl Iterator<Item = (&'o str, Span, Span)> + use<'o, 'a> {
-    object.properties.iter().enumerate().filter_map(|(index, property)| {
-        let name = property.name.as_str();
-        let first = object.properties[..index].iter().find(|earlier| earlier.name.as_str() == name)?;
-        let place = |range: jsonc_parser::common::Range| range.start..range.end;
-        Some((name, place(property.name.range()), place(first.name.range())))
-    })
+/// The keys of an object that were there before, each with its place and that of the first.
+pub fn repeated<'o>(object: &'o Object) -> Vec<(&'o str, Span, Span)> {
+    let place = |range: jsonc_parser::common::Range| range.start..range.end;
+    let mut firsts = HashMap::new();
+    let mut repeated = vec![];
+    for property in &object.properties {
+        let (name, here) = (property.name.as_str(), place(property.name.range()));
+        match firsts.get(name) {
+            Some(first) => repeated.push((name, here, Span::clone(first))),
+            None => drop(firsts.insert(name, here)),
+        }
+    }
+    repeated
 }
 
 enum Segment<'p> {

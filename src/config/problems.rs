@@ -1,14 +1,20 @@
 //! Problems of a configuration file, with their places: as data, and drawn with the source.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, ThemeCharacters,
-    ThemeStyles,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, ThemeCharacters, ThemeStyles,
 };
 use serde_json::json;
 
 use super::document::{Document, Span};
+use super::excerpt::{Excerpt, Lines};
+use crate::output::clean::clean;
+
+/// So many problems are shown; of the others only the count.
+const SHOWN: usize = 50;
+/// The longest message, in characters: a message may quote a name of any length.
+const MESSAGE_LIMIT: usize = 400;
 
 /// How problems are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,19 +65,41 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at a place of the text.
-    pub fn at(text: &str, path: impl Into<String>, span: Span, what: impl Into<String>) -> Self {
+    /// A problem of a text whose lines are known. The column is counted by [`Problem::place`], once for those shown.
+    pub fn within(
+        text: &str,
+        lines: &Lines,
+        path: impl Into<String>,
+        span: Span,
+        what: impl Into<String>,
+    ) -> Self {
         let start = text.floor_char_boundary(span.start);
-        let before = &text[..start];
-        let line_start = before.rfind('\n').map_or(0, |index| index + 1);
         Self {
             path: path.into(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            span: start..span.end.clamp(start, text.len()),
+            line: lines.index(start) + 1,
+            column: 0,
+            span: start..text.floor_char_boundary(span.end).max(start),
             what: what.into(),
             fix: None,
             warning: false,
+        }
+    }
+
+    /// The only problem of a text.
+    pub fn at(text: &str, path: impl Into<String>, span: Span, what: impl Into<String>) -> Self {
+        let lines = Lines::of(text);
+        let mut problem = Self::within(text, &lines, path, span, what);
+        problem.place(text, &lines);
+        problem
+    }
+
+    /// Counts the column, and makes what quotes the file fit to be shown.
+    fn place(&mut self, text: &str, lines: &Lines) {
+        let line = lines.range(text, self.line - 1).start;
+        self.column = text[line..self.span.start].chars().count() + 1;
+        let texts = [&mut self.path, &mut self.what].into_iter().chain(&mut self.fix);
+        for text in texts {
+            *text = clean(&shortened(std::mem::take(text))).into_owned();
         }
     }
 
@@ -105,6 +133,46 @@ impl Problem {
     }
 }
 
+/// A text that is too long to be read, without its middle.
+fn shortened(text: String) -> String {
+    let total = text.chars().count();
+    if total <= MESSAGE_LIMIT {
+        return text;
+    }
+    let at = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(at, _)| at);
+    let half = MESSAGE_LIMIT / 2;
+    format!("{} ... {}", &text[..at(half)], &text[at(total - half)..])
+}
+
+/// All problems of a text, the first of them ready to be shown.
+#[derive(Debug, Default)]
+pub struct Problems {
+    /// In the order of their places, at most [`SHOWN`].
+    pub shown: Vec<Problem>,
+    /// How many errors there are, shown or not.
+    pub errors: usize,
+    /// How many problems are not shown.
+    pub hidden: usize,
+}
+
+impl Problems {
+    /// Sorts what was found by its place and keeps what is shown.
+    pub fn of(text: &str, lines: &Lines, mut found: Vec<Problem>) -> Self {
+        let errors = found.iter().filter(|problem| !problem.warning).count();
+        let hidden = found.len().saturating_sub(SHOWN);
+        found.sort_by_key(|problem| problem.span.start);
+        // An error must not be hidden by warnings before it.
+        if hidden > 0 && found.iter().take(SHOWN).all(|problem| problem.warning) && errors > 0 {
+            found.retain(|problem| !problem.warning);
+        }
+        found.truncate(SHOWN);
+        for problem in &mut found {
+            problem.place(text, lines);
+        }
+        Self { shown: found, errors, hidden }
+    }
+}
+
 /// Collects the problems of one document.
 pub struct Report<'d, 'a> {
     /// The document that is checked.
@@ -122,7 +190,8 @@ impl Report<'_, '_> {
 
     /// Notes what is wrong at a place that has no path of its own.
     pub fn error_at(&mut self, path: &str, span: Span, what: impl Into<String>, fix: impl Into<String>) {
-        self.problems.push(Problem::at(self.document.text(), path, span, what).fix(fix));
+        let document = self.document;
+        self.problems.push(Problem::within(document.text(), document.lines(), path, span, what).fix(fix));
     }
 
     /// Notes what deserves attention at a path.
@@ -135,7 +204,7 @@ impl Report<'_, '_> {
 }
 
 /// Draws problems one below the other.
-pub fn draw(style: Style, problems: &[Problem], file_name: &str, text: &str) -> String {
+pub fn draw(style: Style, problems: &Problems, file_name: &str, text: &str) -> String {
     let theme = match style {
         // The terminal's own sixteen colours, as the user has set them.
         Style::Colour => {
@@ -146,12 +215,16 @@ pub fn draw(style: Style, problems: &[Problem], file_name: &str, text: &str) -> 
     };
     let handler =
         GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
+    let lines = Lines::of(text);
     let mut drawing = String::new();
-    for (index, problem) in problems.iter().enumerate() {
+    for (index, problem) in problems.shown.iter().enumerate() {
         drawing.push_str(if index == 0 { "" } else { "\n" });
-        let report = Drawn { problem, source: NamedSource::new(file_name, text.to_owned()) };
+        let excerpt = Excerpt::new(file_name, text, &lines, problem.span.clone(), problem.column - 1);
         // Writing to a string does not fail.
-        let _ = handler.render_report(&mut drawing, &report);
+        let _ = handler.render_report(&mut drawing, &Drawn { problem, excerpt });
+    }
+    if problems.hidden > 0 {
+        let _ = writeln!(drawing, "\n  ... and {} more problems", problems.hidden);
     }
     drawing
 }
@@ -159,7 +232,7 @@ pub fn draw(style: Style, problems: &[Problem], file_name: &str, text: &str) -> 
 /// A problem as miette wants it.
 struct Drawn<'p> {
     problem: &'p Problem,
-    source: NamedSource<String>,
+    excerpt: Excerpt,
 }
 
 impl fmt::Debug for Drawn<'_> {
@@ -189,11 +262,11 @@ impl Diagnostic for Drawn<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        Some(&self.source)
+        Some(&self.excerpt)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.problem.span.clone();
+        let span = self.excerpt.span.clone();
         Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, span))))
     }
 }

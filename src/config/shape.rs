@@ -3,13 +3,15 @@
 //! Only the keywords that the schema of our own types uses are known here; a property test compares the verdict
 //! with a full validator's.
 
+use std::collections::HashSet;
+
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged;
 use serde_json::Value as Json;
 
 use super::document::{repeated, underline};
 use super::formats;
-use super::problems::{Problem, Report};
+use super::problems::Report;
 
 /// Checks the whole document.
 pub fn check(schema: &Json, report: &mut Report) {
@@ -94,17 +96,18 @@ impl<'w> Walk<'w, '_, '_> {
 
     fn object(&mut self, schema: &'w Json, object: &Object, path: &str) {
         for (name, second, first) in repeated(object) {
-            let line = Problem::at(self.report.document.text(), "", first, "").line;
+            let line = self.report.document.lines().index(first.start) + 1;
             let what = format!("`{name}` is given twice, first in line {line}");
             self.report.error_at(&join(path, name), second, what, "remove one of the two");
         }
+        let mut misspelt = HashSet::new();
         for property in &object.properties {
-            self.field(schema, property, path);
+            misspelt.extend(self.field(schema, property, path));
         }
         let known = schema.get("properties");
         for name in strings(schema, "required").filter(|name| object.get(name).is_none()) {
             // A misspelt field is one mistake, not a stranger and a gap.
-            if object.properties.iter().any(|property| meant(property.name.as_str(), schema) == Some(name)) {
+            if misspelt.contains(name) {
                 continue;
             }
             let about = known.and_then(|known| known.get(name)?.get("description")?.as_str());
@@ -115,7 +118,8 @@ impl<'w> Walk<'w, '_, '_> {
         self.choice(schema, object, path);
     }
 
-    fn field(&mut self, schema: &'w Json, property: &ObjectProp, path: &str) {
+    /// Checks a field; of an unknown one it returns the known field that it was most likely meant to be.
+    fn field(&mut self, schema: &'w Json, property: &ObjectProp, path: &str) -> Option<&'w str> {
         let name = property.name.as_str();
         let known = schema.get("properties").and_then(Json::as_object);
         let described =
@@ -123,9 +127,11 @@ impl<'w> Walk<'w, '_, '_> {
         match described {
             Some(Json::Bool(_)) => {
                 let names = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-                let (span, fix) = (property.name.range(), unknown_fix(name, path, &names));
+                let near = nearest(name, names.iter().copied());
+                let (span, fix) = (property.name.range(), unknown_fix(name, path, near, &names));
                 let what = format!("there is no field `{name}`");
                 self.report.error_at(&join(path, name), span.start..span.end, what, fix);
+                return near;
             }
             Some(inner) => {
                 self.name(schema, property, path);
@@ -133,6 +139,7 @@ impl<'w> Walk<'w, '_, '_> {
             }
             None => {}
         }
+        None
     }
 
     /// Names that the user chooses have a form, too.
@@ -232,15 +239,8 @@ impl<'w> Walk<'w, '_, '_> {
     }
 }
 
-/// The known field that an unknown one was most likely meant to be.
-fn meant<'s>(name: &str, schema: &'s Json) -> Option<&'s str> {
-    let known = schema.get("properties")?.as_object()?;
-    let names = known.keys().map(String::as_str);
-    if known.contains_key(name) { None } else { nearest(name, names) }
-}
-
 /// What to do about an unknown field.
-fn unknown_fix(name: &str, path: &str, known: &[&str]) -> String {
+fn unknown_fix(name: &str, path: &str, near: Option<&str>, known: &[&str]) -> String {
     let elsewhere = match (path, name.to_ascii_lowercase().as_str()) {
         ("", "caddy" | "tls" | "ssl" | "letsencrypt") => Some(
             "TLS is set up by the section `https` (with admin_email), and `domain` with \"use_tls_proxy\": true at each service",
@@ -253,15 +253,21 @@ fn unknown_fix(name: &str, path: &str, known: &[&str]) -> String {
         }
         _ => None,
     };
-    match (elsewhere, nearest(name, known.iter().copied())) {
+    match (elsewhere, near) {
         (Some(advice), _) => advice.to_owned(),
         (None, Some(near)) => format!("did you mean `{near}`?"),
         (None, None) => format!("remove it; known here: {}", known.join(", ")),
     }
 }
 
+/// The known word that is most like this one, if any is.
 fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let likeness = |other: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), other);
+    // No field's name is half as long: such a text is not like any of them, and comparing costs its length.
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_lowercase();
+    let likeness = |other: &str| strsim::normalized_damerau_levenshtein(&name, other);
     known
         .map(|other| (likeness(other), other))
         .filter(|(like, _)| *like >= 0.6)

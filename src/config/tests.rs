@@ -11,6 +11,7 @@ use super::template::random_secret;
 use super::*;
 
 mod files;
+mod fuzz;
 mod properties;
 mod refusals;
 
@@ -147,7 +148,8 @@ fn problems_are_data_too() {
 fn a_drawing_can_do_without_colour_and_unicode() {
     let text = "{\n  \"a\": 1\n}\n";
     let problem = Problem::at(text, "a", 4..7, "there is no field `a`").fix("remove it");
-    let draw = |style| draw(style, std::slice::from_ref(&problem), "x.json", text);
+    let problems = Problems { shown: vec![problem], errors: 1, hidden: 0 };
+    let draw = |style| draw(style, &problems, "x.json", text);
     assert!(draw(Style::Ascii).is_ascii());
     assert!(draw(Style::Colour).contains('\u{1b}'));
     assert!(!draw(Style::Unicode).contains('\u{1b}') && draw(Style::Unicode).contains('╭'));
@@ -210,7 +212,7 @@ fn a_home_folder_is_found() {
 fn the_schema_is_one_and_takes_every_valid_file() {
     let schema = schema();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let validator = jsonschema::validator_for(schema).unwrap();
     for path in configs("valid") {
         let document = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         assert!(validator.is_valid(&document), "{path:?}");

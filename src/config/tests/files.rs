@@ -10,7 +10,7 @@ fn key_files() {
         document["ssh_credentials"] = json!({"private_key_path": private, "public_key_path": public});
         let text = document.to_string();
         let parsed = Document::parse(&text).unwrap_or_else(|problem| panic!("{problem:?}"));
-        let problems = examine(&parsed, &schema(), folder.path()).1;
+        let problems = examine(&parsed, schema(), folder.path()).1;
         problems
             .iter()
             .map(|problem| [&problem.what, "; ", problem.fix.as_deref().unwrap()].concat())

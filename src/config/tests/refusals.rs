@@ -19,7 +19,7 @@ fn changed(file: &str, changes: &[(&str, Json)]) -> Vec<Problem> {
     let text = document.to_string();
     let parsed = Document::parse(&text).unwrap_or_else(|problem| panic!("{problem:?}"));
     let folder = folder();
-    examine(&parsed, &schema(), folder.path()).1
+    examine(&parsed, schema(), folder.path()).1
 }
 
 #[test]
