@@ -82,10 +82,34 @@ fn value_survives_a_restart_where_the_api_is_out_of_reach() {
     );
     assert_checks(&report, "tracker: its own report of its listeners", "passed", 1);
     assert_eq!(written(&host), "0 0", "what was written is removed");
-    assert_eq!(
-        host.exec("stat -c %u:%g /opt/torrust/storage/tracker/lib/database/* | sort -u"),
-        "1000:1000\n"
-    );
+    assert_eq!(host.exec("stat -c %u:%g /opt/torrust/storage/tracker/lib/database/* | sort -u"), "1000:1000");
+}
+
+/// Today's tracker refuses what it is not configured for: a whitelist where it is not `listed`, keys where it is not private.
+#[test]
+fn todays_tracker_passes_in_full_whatever_it_keeps() {
+    let (desk, host, mut config) = Desk::with_running(|config| {
+        config["images"]["tracker"] = lab::TRACKER_3.into();
+        config["tracker"]["udp_trackers"][0]["cookie_lifetime_in_secs"] = json!(3);
+    });
+    let survived = |words: &str| {
+        let report = full(&desk);
+        assert!(seen(&report, "database: a value").contains(words), "{report:#}");
+        assert_checks(&report, "tracker: its own report of its listeners", "passed", 1);
+        assert_eq!(written(&host), "0 0", "what was written is removed");
+    };
+    survived("a row that was written into the database itself was still there");
+    let load = desk.run(&[&["test", &desk.name][..], &LOAD].concat()).ok();
+    assert_eq!((&load["loads"][0]["sent"], &load["failed"]), (&json!(100), &json!(0)), "{load:#}");
+
+    let mut deploy = |pointer: &str| {
+        *config["tracker"]["core"].pointer_mut("/private").unwrap() = json!(pointer == "private");
+        config["tracker"]["core"]["listed"] = json!(pointer == "listed");
+        let file = desk.write("changed.json", &config.to_string());
+        assert_eq!(desk.run(&["deploy", "-f", &file]).ok()["state"], "running");
+    };
+    deploy("private");
+    survived("a key that the tracker wrote was still there");
 }
 
 #[test]

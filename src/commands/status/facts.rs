@@ -101,8 +101,8 @@ pub struct Container {
     pub digests: Vec<String>,
     /// When the image was made.
     pub image_created: Option<Timestamp>,
-    /// When the image got its tag on the host: when it was pulled, or sent.
-    pub image_tagged: Option<Timestamp>,
+    /// When the host got the image: when it was pulled, or sent.
+    pub image_arrived: Option<Timestamp>,
     /// The networks that it is on.
     pub networks: Vec<String>,
     /// Of one processor.

@@ -1,6 +1,8 @@
 """What Docker tells of the containers."""
+import glob
 import http.client
 import json
+import os
 import socket
 import time
 
@@ -39,6 +41,13 @@ def usage(stats):
     cache = counters.get("total_inactive_file", counters.get("inactive_file", 0))
     used = memory["usage"] - cache if "usage" in memory else None
     return stats["cpu_stats"]["cpu_usage"]["total_usage"], time.monotonic(), used, memory.get("limit")
+
+
+def arrived(image):
+    """When the host got the image, by the engine's own file of it: a pull leaves no other trace."""
+    for path in glob.glob(f"/var/lib/docker/image/*/imagedb/content/sha256/{image.removeprefix('sha256:')}"):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(path).st_mtime))
+    return None
 
 
 def is_ours(listed):
@@ -106,8 +115,7 @@ class Containers:
             "digest": next(iter(image.get("RepoDigests") or []), None),
             "digests": image.get("RepoDigests") or [],
             "image_created": image.get("Created"),
-            # When it got its tag on this host: when it was pulled, or sent.
-            "image_tagged": image.get("Metadata", {}).get("LastTagTime"),
+            "image_arrived": arrived(found["Image"]) or image.get("Metadata", {}).get("LastTagTime"),
             "networks": list(found["NetworkSettings"]["Networks"]),
             "addresses": [
                 address

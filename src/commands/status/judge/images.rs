@@ -18,7 +18,7 @@ pub fn judge(facts: &Facts, wanted: &Wanted, now: Timestamp) -> Vec<Line> {
     };
     let ours = wanted.containers.iter().filter_map(of_service);
     let known =
-        ours.filter(|container| container.image_tagged.is_some() || container.image_created.is_some());
+        ours.filter(|container| container.image_arrived.is_some() || container.image_created.is_some());
     known.map(|container| line(container, facts.registries.get(&container.image), wanted, now)).collect()
 }
 
@@ -31,7 +31,7 @@ fn line(container: &Container, registry: Option<&Registry>, wanted: &Wanted, now
     if let Some(age) = age(container.image_created) {
         let _ = write!(seen, ", made {age} ago");
     }
-    if let Some(age) = age(container.image_tagged) {
+    if let Some(age) = age(container.image_arrived) {
         let _ = write!(seen, ", on the host for {age}");
     }
     let line = |more: &str| {
@@ -82,7 +82,7 @@ mod tests {
             image: "torrust/tracker:develop".into(),
             digests: digests.iter().map(|digest| format!("torrust/tracker@{digest}")).collect(),
             image_created: Some("2026-10-07T12:00:00Z".parse().unwrap()),
-            image_tagged: Some("2026-11-24T12:00:00Z".parse().unwrap()),
+            image_arrived: Some("2026-11-24T12:00:00Z".parse().unwrap()),
             ..Container::default()
         });
         facts.registries.extend(registry.map(|registry| ("torrust/tracker:develop".to_owned(), registry)));
