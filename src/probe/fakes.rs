@@ -73,6 +73,23 @@ pub fn pages(answers: &'static [(&'static str, &'static str)]) -> (SocketAddr, J
     (address, thread::spawn(move || answers.iter().map(serve).collect()))
 }
 
+/// An HTTP server that gives one whole answer, and gives back the whole head of the request.
+pub fn heard(body: &'static str) -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            head.push(byte[0]);
+        }
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    (address, server)
+}
+
 /// An HTTP server that gives one whole answer.
 pub fn page(status: &'static str, body: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
     let body = body.into();

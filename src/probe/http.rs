@@ -6,7 +6,7 @@ mod tracker;
 mod url;
 
 pub use record::Record;
-pub use tracker::{HttpTracker, refused_for_key};
+pub use tracker::{HttpTracker, refused_for_key, refused_for_whitelist};
 pub use url::Url;
 
 use std::time::Duration;

@@ -204,6 +204,7 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
             checks.extend(udp_checks(config, host, port));
             continue;
         }
+        let client = listener.client();
         let endpoint = endpoint(listener);
         let called = endpoint.called();
         if let Some(why) = endpoint.out_of_reach(host) {
@@ -218,8 +219,12 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
                     http::health_report(&base.join("/health_check"), deadline)
                 })),
             _ => {
+                let tracker = HttpTracker::new(base.join("/announce")).for_client(client);
                 let announce = if config.tracker.core.private { http_refusal } else { http_announce };
-                checks.extend([announce(&called, &base), health(&called, base.join("/health_check"))]);
+                checks.extend([
+                    announce(&called, tracker, config.tracker.core.listed),
+                    health(&called, base.join("/health_check")),
+                ]);
             }
         }
     }
@@ -231,14 +236,16 @@ fn udp_checks(config: &Config, host: &Host, port: u16) -> Vec<Check> {
         let why = "a private tracker starts no UDP tracker: UDP announces cannot carry a key";
         return vec![Check::skipped(format!("UDP tracker {port}"), why)];
     }
-    let life = listener::cookies(config, port);
-    let over_v6 = host.address_v6.clone().map(|address| udp(port, life, address, "IPv6"));
-    std::iter::once(udp(port, life, host.address.clone(), "IPv4")).chain(over_v6).collect()
+    let udp = |host: String, family| {
+        udp(port, (listener::cookies(config, port), config.tracker.core.listed), host, family)
+    };
+    let over_v6 = host.address_v6.clone().map(|address| udp(address, "IPv6"));
+    std::iter::once(udp(host.address.clone(), "IPv4")).chain(over_v6).collect()
 }
 
 /// BEP 15 from connect to scrape, as one peer that leaves again.
-fn udp(port: u16, cookies: Option<Duration>, host: String, family: &'static str) -> Check {
-    let name = format!("UDP tracker {port} over {family}: connect, announce, scrape");
+fn udp(port: u16, (cookies, listed): (Option<Duration>, bool), host: String, family: &'static str) -> Check {
+    let name = format!("UDP tracker {port} over {family}: connect, {}", asked(listed));
     let ask = move |deadline| -> Answer {
         let found = probe::addresses(&host, port)
             .map(|found| found.into_iter().find(|address| address.is_ipv6() == (family == "IPv6")));
@@ -250,21 +257,37 @@ fn udp(port: u16, cookies: Option<Duration>, host: String, family: &'static str)
         if !probe::has_route(address) {
             return Answer::Skipped { reason: format!("this machine has no {family} route to {host}") };
         }
-        let visited =
-            Client::connect_for(address, cookies, deadline).and_then(|client| visit(&client, deadline));
+        let visited = Client::connect_for(address, cookies, deadline)
+            .and_then(|client| greeted(&client, listed, deadline));
         visited.into()
     };
     Check::answering(name, ask)
 }
 
-fn http_announce(called: &str, base: &Url) -> Check {
-    let tracker = HttpTracker::new(base.join("/announce"));
-    Check::new(format!("{called}: announce, scrape"), move |deadline| visit(&tracker, deadline))
+fn http_announce(called: &str, tracker: HttpTracker, listed: bool) -> Check {
+    Check::new(format!("{called}: {}", asked(listed)), move |deadline| greeted(&tracker, listed, deadline))
+}
+
+/// What a peer of an unknown torrent is after.
+fn asked(listed: bool) -> &'static str {
+    if listed { "refuses a torrent that is not on the whitelist" } else { "announce, scrape" }
+}
+
+/// A tracker that keeps a whitelist works when it refuses a torrent that is not on it, and for that reason.
+fn greeted(tracker: &dyn Tracker, listed: bool, deadline: Deadline) -> Result<String, Fault> {
+    if !listed {
+        return visit(tracker, deadline);
+    }
+    let expected = "a refusal of the torrent, as it is not on the whitelist";
+    match Visit::start(tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {
+        Ok(_) => Err(Fault::new(expected, "the announce was accepted")),
+        Err(fault) if http::refused_for_whitelist(&fault) => Ok(fault.seen),
+        Err(fault) => Err(Fault::new(expected, fault.seen)),
+    }
 }
 
 /// A private tracker works when it refuses a peer without a key, and for that reason.
-fn http_refusal(called: &str, base: &Url) -> Check {
-    let tracker = HttpTracker::new(base.join("/announce"));
+fn http_refusal(called: &str, tracker: HttpTracker, _: bool) -> Check {
     Check::new(format!("{called}: refuses an announce without a key"), move |deadline| {
         let expected = "a refusal for want of a key, as the tracker is private";
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {

@@ -108,6 +108,10 @@ fn todays_tracker_passes_in_full_whatever_it_keeps() {
         let file = desk.write("changed.json", &config.to_string());
         assert_eq!(desk.run(&["deploy", "-f", &file]).ok()["state"], "running");
     };
+    deploy("listed");
+    survived("an entry of the whitelist that the tracker wrote was still there");
+    let refused = desk.run(&[&["test", &desk.name][..], &LOAD].concat()).fails("not_supported");
+    refused.says(&["on no whitelist"]);
     deploy("private");
     survived("a key that the tracker wrote was still there");
 }

@@ -58,6 +58,7 @@ pub struct Before {
 
 /// Loads one tracker after the other.
 pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<Checked>, Vec<Load>)> {
+    refuse_listed(test)?;
     let began = Timestamp::now();
     let targets = load::targets(&test.env.config, test.env.host()?, Deadline::after(test.timeout))?;
     let targets = targets.map_err(|fault| down(test, "the API", &fault))?;
@@ -97,6 +98,18 @@ pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<
         test.app.out.warn(&format!("these figures are not kept for the next comparison: {error}"));
     }
     Ok((checked, loads))
+}
+
+fn refuse_listed(test: &Test) -> Result<()> {
+    if !test.env.config.tracker.core.listed {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotSupported, "the suite performance announces torrents that are on no whitelist")
+        .why("tracker.core.listed is true: the tracker would refuse them all")
+        .help(format!(
+            "the suite full checks it: torrust-tracker-deployer test {} --suite full",
+            test.env.name
+        )))
 }
 
 /// A load would tell nothing.

@@ -287,6 +287,29 @@ fn health_report_names_the_listeners_that_do_not_work() {
     assert!(report("503 Service Unavailable", of_3_0_0).is_err());
 }
 
+#[test]
+fn refusal_for_the_whitelist_is_the_tracker_s_own() {
+    let seen = |seen: &str| refused_for_whitelist(&Fault::new("an answer", seen));
+    let of_3_0_0 = "Tracker error: The torrent: 00, is not whitelisted, src/core/mod.rs:1:1";
+    assert!(seen(&format!("answered \"failure reason: {of_3_0_0}\"")));
+    assert!(seen(
+        "answered \"failure reason: Tracker whitelist error: The torrent: 00, is not whitelisted\""
+    ));
+    assert!(seen("answered the error \"tracker server error: The torrent: 00, is not whitelisted\""));
+    assert!(!seen("answered \"failure reason: Authentication error: Missing authentication key\""));
+    assert!(!seen("answered HTTP 403, \"not on our whitelist\""));
+}
+
+#[test]
+fn tracker_behind_a_proxy_is_told_of_a_client() {
+    let fake = fakes::heard("d8:completei1e10:incompletei0e8:intervali60e5:peers0:e");
+    let peer = Announce::seeder(InfoHash::random(), 6881);
+    let url: Url = format!("http://{}/announce", fake.0).into();
+    let tracker = HttpTracker::new(url).for_client(Some("192.0.2.1".parse().unwrap()));
+    tracker.announce(&peer, soon()).unwrap();
+    assert!(fake.1.join().unwrap().to_ascii_lowercase().contains("\r\nx-forwarded-for: 192.0.2.1\r\n"));
+}
+
 /// Later trackers refuse any `ip`, unless they are told to use it: an announce of ours says nothing of its address.
 #[test]
 fn announce_names_no_address() {

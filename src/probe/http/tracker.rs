@@ -24,18 +24,34 @@ pub fn refused_for_key(fault: &Fault) -> bool {
     reason.starts_with("authentication error") || reason.starts_with("tracker authentication error")
 }
 
+/// Whether a tracker that keeps a whitelist refused a torrent that is not on it, in the words of either protocol.
+#[must_use]
+pub fn refused_for_whitelist(fault: &Fault) -> bool {
+    let by_tracker = fault.seen.starts_with(REFUSED) || fault.seen.starts_with("answered the error \"");
+    by_tracker && fault.seen.to_ascii_lowercase().contains("whitelist")
+}
+
 /// An HTTP tracker behind an announce URL.
 pub struct HttpTracker {
     announce: Url,
     /// One for all requests: reading whom this machine trusts takes longer than an announce.
     agent: Agent,
+    /// The client that a proxy in front would name.
+    client: Option<IpAddr>,
 }
 
 impl HttpTracker {
     /// A tracker by its announce URL, such as `http://192.0.2.1:7070/announce`, or `…/announce/KEY` in private mode.
     pub fn new(announce_url: impl Into<Url>) -> Self {
         let announce = announce_url.into();
-        Self { agent: announce.agent(), announce }
+        Self { agent: announce.agent(), announce, client: None }
+    }
+
+    /// The same tracker, asked as the proxy in front of it would: it takes the client's address from a header, and refuses
+    /// requests without it.
+    #[must_use]
+    pub fn for_client(self, client: Option<IpAddr>) -> Self {
+        Self { client, ..self }
     }
 
     /// The scrape URL is the announce URL with the one word replaced; without the word there is none (BEP 48).
@@ -57,7 +73,11 @@ impl HttpTracker {
         parse: impl Fn(&Value) -> Result<T, &'static str>,
         deadline: Deadline,
     ) -> Result<T, Fault> {
-        let answer = send(&self.agent, Request::get(url.text()), url, deadline)?;
+        let request = match self.client {
+            Some(client) => Request::get(url.text()).header("X-Forwarded-For", client.to_string()),
+            None => Request::get(url.text()),
+        };
+        let answer = send(&self.agent, request, url, deadline)?;
         read(&answer, parse).map_err(|seen| Fault::new(format!("{expected} from {url}"), seen))
     }
 }

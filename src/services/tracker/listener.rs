@@ -66,9 +66,19 @@ pub(super) struct Listener {
     pub(super) domain: Option<String>,
     /// Whether the TLS proxy stands in front.
     pub(super) tls: bool,
+    /// Whether a proxy of the user's own stands in front.
+    pub(super) forwarded: bool,
 }
 
+/// A client that nobody is (RFC 5737), for a tracker that has to be told of one.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 impl Listener {
+    /// The client that a proxy of the user's own would name.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.forwarded.then_some(NOBODY)
+    }
+
     /// Trackers listen over both families (see [`families`]); of the others the tracker's configuration has one each.
     pub(super) fn reach(&self) -> Reach {
         match (self.role, self.address.ip()) {
@@ -87,11 +97,15 @@ pub(super) fn listeners(config: &Config) -> Vec<Listener> {
         address,
         domain: domain.clone(),
         tls: tls == Some(true),
+        forwarded: false,
     };
     let udp = tracker.udp_trackers.iter();
     let udp = udp.map(|udp| listener(Role::Udp, udp.bind_address, &udp.domain, None));
     let http = tracker.http_trackers.iter();
-    let http = http.map(|http| listener(Role::Http, http.bind_address, &http.domain, http.use_tls_proxy));
+    let http = http.map(|http| Listener {
+        forwarded: http.network.on_reverse_proxy == Some(true),
+        ..listener(Role::Http, http.bind_address, &http.domain, http.use_tls_proxy)
+    });
     let api = tracker.http_api.iter();
     let api = api.map(|api| listener(Role::Api, api.bind_address, &api.domain, api.use_tls_proxy));
     let health = &tracker.health_check_api;

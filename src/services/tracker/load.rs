@@ -54,6 +54,7 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
     let mut targets = vec![];
     for listener in reachable(config).filter(|listener| listener.role.is_tracker()) {
         let (protocol, port) = (listener.role.protocol(), listener.address.port());
+        let client = listener.client();
         let place = endpoint(listener);
         let way = match protocol {
             Protocol::Udp => {
@@ -61,7 +62,8 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
                 address.map(|address| Way::Udp(address, cookies(config, port)))
             }
             Protocol::Tcp => {
-                Some(Way::Http(Box::new(HttpTracker::new(place.asked_at(config, host)?.join(&path)))))
+                let tracker = HttpTracker::new(place.asked_at(config, host)?.join(&path)).for_client(client);
+                Some(Way::Http(Box::new(tracker)))
             }
         };
         targets.extend(way.map(|way| Target { name: place.called(), protocol, way }));

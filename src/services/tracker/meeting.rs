@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::listener::{Role, cookies, reachable};
+use super::stored;
 use super::{PEER_PORT, endpoint};
 use crate::checks::{Answer, Check};
 use crate::config::Config;
@@ -60,17 +61,26 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
             let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
             let name = format!("{} over {family}: two peers find each other", place.called());
             let meeting = Meeting { address, seen_as };
+            if config.tracker.core.listed && api.is_none() {
+                let why = format!("no torrent can be put on the whitelist: {}", why_no_api(config));
+                checks.push(Check::skipped(name, &why));
+                continue;
+            }
+            if listener.forwarded {
+                let why = "a proxy of your own has to name the peers' addresses: they meet through it alone";
+                checks.push(Check::skipped(name, why));
+                continue;
+            }
+            let list = api.clone().filter(|_| config.tracker.core.listed);
             if address.is_ipv6() && !probe::has_route(address) {
                 checks.push(Check::skipped(name, &format!("this machine has no IPv6 route to {address}")));
             } else if listener.role == Role::Udp {
-                checks.push(meeting.over_udp(name, cookies(config, address.port())));
+                checks.push(meeting.over_udp(name, cookies(config, address.port()), list));
             } else if !private {
-                checks.push(
-                    meeting
-                        .over_http(name, HttpTracker::new(place.asked_at(config, &there)?.join("/announce"))),
-                );
+                let tracker = HttpTracker::new(place.asked_at(config, &there)?.join("/announce"));
+                checks.push(meeting.over_http(name, tracker, list));
             } else if let Some(api) = &api {
-                checks.push(meeting.by_key(&name, place.asked_at(config, &there)?, api.clone()));
+                checks.push(meeting.by_key(&name, place.asked_at(config, &there)?, api.clone(), list));
             } else {
                 checks.push(Check::skipped(name, &format!("no key can be made: {}", why_no_api(config))));
             }
@@ -87,29 +97,40 @@ struct Meeting {
 }
 
 impl Meeting {
-    fn over_udp(self, name: String, cookies: Option<Duration>) -> Check {
+    fn over_udp(self, name: String, cookies: Option<Duration>, list: Option<Api>) -> Check {
         let ask = move |deadline| -> Answer {
             let client = Client::connect_for(self.address, cookies, deadline);
-            client.and_then(|client| self.of_two(&client, deadline)).unwrap_or_else(Answer::Failed)
+            client
+                .and_then(|client| self.of_two(&client, list.as_ref(), deadline))
+                .unwrap_or_else(Answer::Failed)
         };
         Check::answering(name, ask)
     }
 
-    fn over_http(self, name: String, tracker: HttpTracker) -> Check {
-        let ask = move |deadline| self.of_two(&tracker, deadline).unwrap_or_else(Answer::Failed);
+    fn over_http(self, name: String, tracker: HttpTracker, list: Option<Api>) -> Check {
+        let ask =
+            move |deadline| self.of_two(&tracker, list.as_ref(), deadline).unwrap_or_else(Answer::Failed);
         Check::answering(name, ask)
     }
 
-    fn by_key(self, name: &str, base: Url, api: Api) -> Check {
-        let ask = move |deadline| self.with_key(&base, &api, deadline).unwrap_or_else(Answer::Failed);
+    fn by_key(self, name: &str, base: Url, api: Api, list: Option<Api>) -> Check {
+        let ask = move |deadline| {
+            self.with_key(&base, &api, list.as_ref(), deadline).unwrap_or_else(Answer::Failed)
+        };
         Check::answering(format!("{name} by a key, and not without it"), ask)
     }
 
     /// The key opens as long as it is there, and no longer.
-    fn with_key(self, base: &Url, api: &Api, deadline: Deadline) -> Result<Answer, Fault> {
+    fn with_key(
+        self,
+        base: &Url,
+        api: &Api,
+        list: Option<&Api>,
+        deadline: Deadline,
+    ) -> Result<Answer, Fault> {
         let key = Record::key(&api.base, &api.token, KEY_LIFE, deadline)?;
         let tracker = HttpTracker::new(base.join(&format!("/announce/{}", key.word())));
-        let met = self.of_two(&tracker, deadline)?;
+        let met = self.of_two(&tracker, list, deadline)?;
         if let Err(fault) = key.remove(deadline) {
             // The tracker's 3.0.0 cannot with MySQL.
             return Ok(Answer::Warning {
@@ -124,8 +145,10 @@ impl Meeting {
     }
 
     /// The second one is told of the first, and the first, when it asks again, of the second.
-    fn of_two(self, tracker: &dyn Tracker, deadline: Deadline) -> Result<Answer, Fault> {
-        let torrent = InfoHash::random();
+    fn of_two(self, tracker: &dyn Tracker, list: Option<&Api>, deadline: Deadline) -> Result<Answer, Fault> {
+        let torrent = stored::marked();
+        // It is on the whitelist for as long as they meet.
+        let _entry = list.map(|api| whitelisted(api, torrent, deadline)).transpose()?;
         let peers = [PEER_PORT, PEER_PORT + 1].map(|port| Announce::seeder(torrent, port));
         // One who has it all may be told of nobody.
         let [one, other] = peers.map(|peer| Announce { left: 1, ..peer });
@@ -165,6 +188,13 @@ impl Meeting {
     fn own_address(self) -> Option<IpAddr> {
         Some(probe::socket_to(self.address).ok()?.local_addr().ok()?.ip())
     }
+}
+
+/// An entry of the whitelist, by a tracker that goes by it.
+fn whitelisted(api: &Api, torrent: InfoHash, deadline: Deadline) -> Result<Record, Fault> {
+    let entry = Record::whitelisted(&api.base, &api.token, torrent, deadline)?;
+    entry
+        .ok_or_else(|| Fault::new("a new entry of the whitelist", "the API says that the tracker keeps none"))
 }
 
 /// The address of the peer with this port, among those that were told of.
