@@ -214,7 +214,26 @@ fn token_overrides(config: &Config) -> Result<Vec<(String, String)>> {
     .collect()
 }
 
-/// The tracker parses what it finds in a variable: without quotes the token `true` or `0123` would not be text.
+/// The tracker parses what it finds in a variable: without quotes the token `true` or `0123` would not be text. Its parser
+/// (figment 0.10.19) counts characters as bytes, so that one beyond ASCII before a `"` or `\` ends in a panic or another text.
 fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    let escaped = value.chars().map(|character| match character {
+        '\\' | '"' => format!("\\{character}"),
+        ' '..='~' => character.to_string(),
+        _ => format!("\\U{:08x}", u32::from(character)),
+    });
+    format!("\"{}\"", escaped.collect::<Vec<_>>().concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    /// Both were tried on release 3.0.0: as `"é\"x"` the first one ends it in a panic.
+    #[test]
+    fn text_beyond_ascii_is_escaped_for_the_trackers_parser() {
+        assert_eq!(quoted("é\"x"), r#""\U000000e9\"x""#);
+        assert_eq!(quoted("a€\\b\u{1f980}"), r#""a\U000020ac\\b\U0001f980""#);
+        assert_eq!(quoted("0123 ~$"), "\"0123 ~$\"");
+    }
 }
