@@ -122,7 +122,10 @@ const WITH_MYSQL: &[Promise] = &[
     ("everything", &[22, 80, 443], &[22, 80, 443], &[443, 6868, 6969]),
     ("private-ipv6", &[22, 80, 443], &[22, 80, 443], &[443]),
 ];
-const WITH_POSTGRESQL: &[Promise] = &[("postgresql", &[22, 1212, 7070], &[22, 7070], &[6969])];
+const WITH_POSTGRESQL_OR_NONE: &[Promise] = &[
+    ("postgresql", &[22, 1212, 7070], &[22, 7070], &[6969]),
+    ("no-database", &[22, 7070], &[22, 7070], &[6969]),
+];
 
 #[test]
 fn stacks_with_sqlite_answer_where_they_promise_and_nowhere_else() {
@@ -135,13 +138,13 @@ fn stacks_with_mysql_answer_where_they_promise_and_nowhere_else() {
 }
 
 #[test]
-fn stacks_with_postgresql_answer_where_they_promise_and_nowhere_else() {
-    compare(WITH_POSTGRESQL);
+fn stacks_with_postgresql_or_no_database_answer_where_they_promise_and_nowhere_else() {
+    compare(WITH_POSTGRESQL_OR_NONE);
 }
 
 #[test]
 fn every_stack_is_deployed() {
     let names = lab::stacks().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
-    let deployed = [WITH_SQLITE, WITH_MYSQL, WITH_POSTGRESQL].concat();
+    let deployed = [WITH_SQLITE, WITH_MYSQL, WITH_POSTGRESQL_OR_NONE].concat();
     assert_eq!(names, deployed.iter().map(|(name, ..)| (*name).to_owned()).collect());
 }

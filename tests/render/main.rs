@@ -106,6 +106,11 @@ fn postgresql() {
 }
 
 #[test]
+fn no_database() {
+    golden("no-database", "203.0.113.7");
+}
+
+#[test]
 fn monitoring() {
     golden("monitoring", "203.0.113.7");
 }
