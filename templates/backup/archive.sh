@@ -81,7 +81,7 @@ complete() {
 # Whether the tracker in place is a newer one: its configuration says so, or the database that it works with.
 needs_fourth() {
   local found
-  ! grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null || return 0
+  ! newer_in_place || return 0
   case $driver in
     sqlite3) found=$(tables_sqlite3 "$root/$data" "$owner" 2>/dev/null) || return 1 ;;
     mysql) found=$(tables_mysql at_server 2>/dev/null) || return 1 ;;
@@ -134,7 +134,7 @@ start_scratch() {
     image=$(compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["image"])' "$server")
   fi
   stop_scratch
-  docker run --detach --name "$scratch" --network none --user "$owner:$owner" --cap-drop ALL --read-only --tmpfs /tmp \
+  docker run --detach --pull never --name "$scratch" --network none --user "$owner:$owner" --cap-drop ALL --read-only --tmpfs /tmp \
     --memory 768m --volume "$1:$inside" --volume "$from:$settings:ro" "$image" \
     sh "$settings/start.sh" >/dev/null
   until "ask_$server" docker exec "$scratch" >/dev/null 2>&1; do

@@ -44,11 +44,14 @@ at_server() {
   if [ -z "$external" ]; then
     compose exec -T "$server" "$@"
   else
-    docker run --rm --network torrust_tracker --label org.torrust.deployer=look --user 0:0 --cap-drop ALL \
+    docker run --rm --pull never --network torrust_tracker --label org.torrust.deployer=look --user 0:0 --cap-drop ALL \
       --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 512m \
       --volume "$root/database:/etc/torrust/$server:ro" --entrypoint env "$image" "$@" </dev/null
   fi
 }
+
+# Whether the tracker in place reads a configuration of schema 3: then it has opened the database, or refused it.
+newer_in_place() { grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null; }
 
 # Each of these runs a client behind the command that reaches the server's container, such as: count_mysql docker exec NAME
 

@@ -46,6 +46,10 @@ need_server() {
     wait_for_server
     return
   fi
+  # A server that does not start must not stand in the way of the release, or the rollback, that repairs it.
+  if newer_in_place && ! ask_mysql at_server >/dev/null 2>&1; then
+    unchanged "the tracker in place is a newer one, and the database server does not answer"
+  fi
   [ -z "$(compose ps --quiet --status running mysql)" ] || { wait_for_server; return; }
   compose config --services | grep -qx mysql || unchanged "the release in place has no database server"
   if [ "$action" = look ]; then
