@@ -31,7 +31,7 @@ use std::sync::LazyLock;
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
 pub use images::*;
-pub use lacks::lacks;
+pub use lacks::{lacks, unfit_password};
 pub use model::*;
 pub use name::EnvironmentName;
 pub use problems::{Problem, Style};

@@ -122,19 +122,25 @@ fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
         what: what.into(),
         fix: fix.into(),
     };
-    let changed = "a tracker of schema 3.0.0 takes `%` and two hexadecimal digits for one character: another text would reach the server";
-    let mut all = vec![];
-    if has_escape(&server.username) {
-        all.push(lack("username", changed, "choose a user's name without `%`"));
+    let username =
+        has_escape(&server.username).then(|| lack("username", CHANGED, "choose a user's name without `%`"));
+    let password = password.and_then(unfit_password).map(|(what, fix)| lack("password", what, fix));
+    username.into_iter().chain(password).collect()
+}
+
+const CHANGED: &str = "a tracker of schema 3.0.0 takes `%` and two hexadecimal digits for one character: another text would reach the server";
+
+/// Why a database password does not reach the server through a tracker of schema 3.0.0, and what to do. A reference is
+/// judged when it is resolved.
+pub fn unfit_password(password: &str) -> Option<(&'static str, &'static str)> {
+    if has_escape(password) {
+        return Some((CHANGED, "choose a password without `%`"));
     }
-    if password.is_some_and(has_escape) {
-        all.push(lack("password", changed, "choose a password without `%`"));
-    }
-    if password.is_some_and(|password| password.trim().is_empty()) {
-        let what = "a tracker of schema 3.0.0 takes no password of blanks alone";
-        all.push(lack("password", what, "make a better one: openssl rand -hex 24"));
-    }
-    all
+    let blank = password.trim().is_empty();
+    blank.then_some((
+        "a tracker of schema 3.0.0 takes no password of blanks alone",
+        "make a better one: openssl rand -hex 24",
+    ))
 }
 
 /// Whether a text has `%` and two hexadecimal digits somewhere.

@@ -187,10 +187,17 @@ fn database_overrides(config: &Config, schema: Schema) -> Result<Vec<(String, St
         let password = server.password.resolve()?;
         fields.extend(match schema {
             Schema::V2 => vec![("PATH", quoted(&mysql::url(server, password.expose())))],
-            Schema::V3 => components(server, password.expose()),
+            Schema::V3 => components(server, fit_password(password.expose())?),
         });
     }
     Ok(fields.into_iter().map(|(name, value)| (format!("CORE__DATABASE__{name}"), value)).collect())
+}
+
+/// A password that a reference led to is judged here; a literal one was refused with its place.
+fn fit_password(password: &str) -> Result<&str> {
+    let Some((what, fix)) = config::unfit_password(password) else { return Ok(password) };
+    let message = "the tracker cannot use the password of tracker.core.database.password";
+    Err(Error::new(Code::ConfigInvalid, message).why(what).help(fix))
 }
 
 fn components(server: &Server, password: &str) -> Vec<(&'static str, String)> {
@@ -227,7 +234,15 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{fit_password, quoted};
+
+    #[test]
+    fn a_resolved_password_is_judged_too() {
+        let refused = fit_password("a%41b").unwrap_err();
+        assert!(refused.causes()[0].contains("two hexadecimal digits"), "{refused:?}");
+        assert!(fit_password("  ").is_err());
+        assert_eq!(fit_password("100% p@ss").unwrap(), "100% p@ss");
+    }
 
     /// Both were tried on release 3.0.0: as `"é\"x"` the first one ends it in a panic.
     #[test]
