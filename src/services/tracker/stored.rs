@@ -11,10 +11,16 @@ place = pathlib.Path(sys.argv[1]).absolute().as_uri()
 database = sqlite3.connect(place + \"?mode=ro\", uri=True, timeout=10)
 print(*database.execute(sys.argv[2]).fetchone())";
 
-/// Changes an SQLite file that is there. As root, SQLite gives what it creates beside the file to the file's owner.
-const SQLITE_WRITE: &str = "import pathlib, sqlite3, sys
-place = pathlib.Path(sys.argv[1]).absolute().as_uri()
-database = sqlite3.connect(place + \"?mode=rw\", uri=True, timeout=10)
+/// Changes an SQLite file that is there, as the owner of the tracker's folder: who owns it could plant a link in it, which
+/// root must not follow.
+const SQLITE_WRITE: &str = "import os, pathlib, sqlite3, sys
+path = pathlib.Path(sys.argv[1]).absolute()
+owner = path.parents[1].lstat().st_uid
+if os.geteuid() == 0 and owner != 0:
+    os.setgroups([])
+    os.setgid(owner)
+    os.setuid(owner)
+database = sqlite3.connect(path.as_uri() + \"?mode=rw\", uri=True, timeout=10)
 with database:
     database.execute(sys.argv[2])
 database.close()";
