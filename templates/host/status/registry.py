@@ -1,4 +1,5 @@
 """Whether registries have another image under the same tag: their manifests' digests, asked while the rest is looked at."""
+import http.client
 import json
 import re
 import threading
@@ -107,7 +108,7 @@ def ask(reference, until, found):
             break
         except Unanswered as problem:
             seen["error"] = str(problem)
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, http.client.HTTPException) as problem:
             # The name does not resolve, no route, no TLS there: the next place may answer.
             seen["error"] = f"not reached: {getattr(problem, 'reason', problem)}"
     found[reference] = seen
