@@ -22,7 +22,7 @@ use crate::output::shown_path;
 use crate::providers;
 use crate::render::{File, Templates};
 use crate::services;
-use crate::services::tracker::schema::{Reason, Schema};
+use crate::services::tracker::schema::{Found, Reason, Schema};
 use crate::store::{Choices, Environment, Host, Origin};
 use crate::tools::ssh::Target;
 
@@ -97,6 +97,11 @@ impl Rendered {
         let image = &self.image;
         match self.tracker_schema_from {
             Reason::Configured => "tracker.schema says so".into(),
+            Reason::Image(Found::Reference) => {
+                format!(
+                    "by the name of {image}, which has neither a default configuration nor a version label"
+                )
+            }
             Reason::Image(_) => format!("the host's image {image} wants it"),
             Reason::Reference => {
                 format!("by the name of {image}; release asks the image itself, tracker.schema overrides it")
@@ -186,6 +191,8 @@ fn release(env: &Environment, bundle: &Bundle) -> File {
         "environment": env.name,
         "source": env.config.images.source,
         "tracker": env.tracker_reference(),
+        // What images.sh need not look for: with tracker.schema the user's word holds.
+        "known": if Schema::chosen(&env.config).is_some() { "any" } else { "-" },
         "schema": own.unwrap_or_else(|| env.schema().to_string()),
         "images": services::images(env),
         "containers": containers,
