@@ -331,7 +331,7 @@ fn check_database_host(text: &str) -> Verdict {
         Ok(IpAddr::V4(_)) if bare != text => {
             flaw("an IPv4 address has no brackets", format!("write \"{bare}\""))
         }
-        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => own_container(text),
+        Ok(ip) if ip.to_canonical().is_loopback() || ip.is_unspecified() => own_container(text),
         Ok(_) => Ok(()),
         Err(_) if text.eq_ignore_ascii_case("localhost") => own_container(text),
         Err(_) => check_host(text).map_err(|why| Flaw {

@@ -215,7 +215,7 @@ pub fn draw(style: Style, problems: &Problems, file_name: &str, text: &str) -> S
     };
     let handler =
         GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
-    let lines = Lines::of(text);
+    let (lines, file_name) = (Lines::of(text), &clean(file_name));
     let mut drawing = String::new();
     for (index, problem) in problems.shown.iter().enumerate() {
         drawing.push_str(if index == 0 { "" } else { "\n" });

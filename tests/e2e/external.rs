@@ -69,8 +69,9 @@ impl Server {
     }
 
     fn stop(&self) {
-        let process = if self.driver == "mysql" { "mysqld" } else { "postgres" };
-        self.exec(&format!("for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" != {process} ] || kill -INT ${{p#/proc/}} 2>/dev/null || :; done"));
+        // PostgreSQL waits for its clients after TERM, and MySQL does not know INT.
+        let (process, signal) = if self.driver == "mysql" { ("mysqld", "TERM") } else { ("postgres", "INT") };
+        self.exec(&format!("for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" != {process} ] || kill -{signal} ${{p#/proc/}} 2>/dev/null || :; done"));
         eventually("the server is down", || {
             self.exec("cat /proc/[0-9]*/comm").lines().all(|name| name != process)
         });

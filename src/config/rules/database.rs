@@ -5,8 +5,12 @@ use super::super::problems::Report;
 const DATABASE: &str = "tracker.core.database";
 
 /// Every rule about the database; each notes what it finds.
-pub const RULES: &[fn(&mut Report)] =
-    &[mysql_takes_the_names, postgresql_takes_the_names, driver_and_host_fit];
+pub const RULES: &[fn(&mut Report)] = &[
+    mysql_takes_the_names,
+    postgresql_takes_the_names,
+    driver_and_host_fit,
+    external_servers_keep_their_administrator,
+];
 
 fn text(report: &Report, field: &str) -> Option<String> {
     report.document.string(&format!("{DATABASE}.{field}")).map(str::to_owned)
@@ -97,11 +101,30 @@ fn is_of_postgresql(field: &str, name: &str) -> bool {
 /// The stack's own server has the name of its driver.
 fn driver_and_host_fit(report: &mut Report) {
     let (Some(driver), Some(host)) = (driver(report), text(report, "host")) else { return };
-    if driver != host && ["mysql", "postgresql"].contains(&host.as_str()) {
+    let path = format!("{DATABASE}.host");
+    let fix = format!("write \"{driver}\" for the stack's own server, or the name of one of yours");
+    let is = |name: &&str| host.eq_ignore_ascii_case(name);
+    if driver != host && ["mysql", "postgresql"].iter().any(is) {
+        let what = if host.eq_ignore_ascii_case(&driver) {
+            format!("the stack's own server is `{driver}`, in small letters")
+        } else {
+            format!("`{host}` is the stack's own server of another driver")
+        };
+        report.error(&path, what, fix);
+    } else if ["tracker", "prometheus", "grafana", "caddy"].iter().any(is) {
         report.error(
-            &format!("{DATABASE}.host"),
-            format!("`{host}` is the stack's own server of another driver"),
-            format!("write \"{driver}\" for the stack's own server, or the name of one of yours"),
+            &path,
+            format!("`{host}` is another container of the stack, and no database server"),
+            fix,
         );
+    }
+}
+
+fn external_servers_keep_their_administrator(report: &mut Report) {
+    let (Some(driver), Some(host)) = (driver(report), text(report, "host")) else { return };
+    let path = format!("{DATABASE}.root_password");
+    if driver != host && report.document.has(&path) {
+        let what = "a server of your own keeps its administrator's password: this one is not used";
+        report.error(&path, what, "remove it");
     }
 }

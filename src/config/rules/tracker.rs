@@ -9,6 +9,8 @@ pub const RULES: &[fn(&mut Report)] = &[
     intervals_fit,
     connection_ids_last,
     tls_proxy_is_a_reverse_proxy,
+    panels_have_their_figures,
+    private_trackers_have_no_udp,
 ];
 
 const CORE: &str = "tracker.core";
@@ -101,5 +103,23 @@ fn tls_proxy_is_a_reverse_proxy(report: &mut Report) {
                 "remove it: `use_tls_proxy` sets it",
             );
         }
+    }
+}
+
+/// Prometheus reads the swarm's figures, which this setting switches off.
+fn panels_have_their_figures(report: &mut Report) {
+    let path = "tracker.core.tracker_usage_statistics";
+    let off = report.document.find(path).is_some_and(|_| !report.document.is_true(path));
+    if off && report.document.has("prometheus") {
+        let what = "without it Prometheus gets no figures of torrents, peers and completed downloads";
+        report.warning(path, what, "remove it, or remove `prometheus`");
+    }
+}
+
+fn private_trackers_have_no_udp(report: &mut Report) {
+    let path = "tracker.udp_trackers";
+    if report.document.is_true("tracker.core.private") && report.document.count(path) > 0 {
+        let what = "a private tracker starts no UDP tracker: UDP announces cannot carry a key";
+        report.warning(path, what, "write an empty list, or set `private` to false");
     }
 }

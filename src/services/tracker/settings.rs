@@ -196,8 +196,8 @@ fn database_overrides(config: &Config, schema: Schema) -> Result<Vec<(String, St
 /// A password that a reference led to is judged here; a literal one was refused with its place.
 fn fit_password(password: &str) -> Result<&str> {
     let Some((what, fix)) = config::unfit_password(password) else { return Ok(password) };
-    let message = "the tracker cannot use the password of tracker.core.database.password";
-    Err(Error::new(Code::ConfigInvalid, message).why(what).help(fix))
+    let why = format!("tracker.core.database.password: {what}");
+    Err(Error::new(Code::ConfigInvalid, "the tracker cannot use its database password").why(why).help(fix))
 }
 
 fn components(server: &Server, password: &str) -> Vec<(&'static str, String)> {
