@@ -87,7 +87,7 @@ impl Page<'_> {
 fn plain(text: &str) -> Vec<String> {
     let hex = Regex::new(r"SHA256:\S+|\b[0-9a-f]{12,}\b|\b[0-9a-f]*:[0-9a-f:]{2,}\b").unwrap();
     let figures = Regex::new(r"\d[\d.,:]*( [KMG]iB)?").unwrap();
-    let since = Regex::new(r"just now|\d+ [a-z]+s? ago|up \d+ [a-z]+").unwrap();
+    let since = Regex::new(r"just now|\d+ [a-z]+s? ago|(up|for) \d+ [a-z]+").unwrap();
     let blanks = Regex::new(r"\s+").unwrap();
     let plain = |line: &str| {
         let line = since.replace_all(line, "#");
