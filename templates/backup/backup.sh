@@ -15,9 +15,24 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 work=$folder/.work
+copy=$folder/.copy
 
 # What a failure, a signal or an earlier power cut left.
-tidy() { rm -rf "$work" "$folder"/*.partial; }
+tidy() {
+  close_folder
+  rm -rf "$work" "$copy" "$folder"/*.partial
+}
+
+# The database's owner writes the copy, and gets into this folder for as long as that takes. Its container cannot see it.
+open_folder() {
+  install -d -m 700 -o "$owner" -g "$owner" "$copy"
+  chgrp "$owner" "$folder"
+  chmod 710 "$folder"
+}
+close_folder() {
+  chmod 700 "$folder"
+  chgrp "$(id -g)" "$folder"
+}
 
 # What went wrong is said here, and kept for who asks later: after a restart systemd has forgotten it.
 end() {
@@ -93,9 +108,15 @@ copy_database() {
   [ -z "$server" ] || wait_for_server
   case $driver in
     sqlite3)
-      python3 "$here/copy-sqlite.py" "$root/$data" "$work/$data"
-      chown --reference="$root/$data" "$work/$data"
-      chmod --reference="$root/$data" "$work/$data"
+      open_folder
+      sqlite "$owner" copy-sqlite.py "$root/$data" "$copy/database"
+      rows=$(sqlite "$owner" rows.py "$copy/database")
+      close_folder
+      chown "$(id -u):$(id -g)" "$copy"
+      [ -f "$copy/database" ] && [ ! -L "$copy/database" ] || fail "$copy/database is no file any more"
+      mv -T "$copy/database" "$work/$data"
+      chown "$owner:$owner" "$work/$data"
+      chmod 640 "$work/$data"
       ;;
     # One transaction sees one moment, and blocks no one. What the tracker's user may not see is not asked for.
     mysql)
@@ -114,10 +135,13 @@ copy_database() {
 # For who wants it back: what it is of, how much room it takes, and what must be in it then.
 describe() { # describe ID RELEASE
   local path=$work/$data
-  [ -z "$server" ] || path=$work/storage/$server/dump.sql
+  if [ -n "$server" ]; then
+    path=$work/storage/$server/dump.sql
+    rows=$(python3 "$here/rows.py" "$path")
+  fi
   printf '%s\n' "format=1" "environment=$environment" "id=$1" "release=$2" "driver=$driver" "path=${path#"$work/"}" \
     "bytes=$(stat -c %s "$path")" >"$work/about"
-  python3 "$here/rows.py" "$path" | sed 's/^rows /rows=/' >>"$work/about"
+  [ -z "$rows" ] || while read -r _ rows; do echo "rows=$rows"; done <<<"$rows" >>"$work/about"
 }
 
 pack() { # pack NAME

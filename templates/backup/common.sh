@@ -27,6 +27,15 @@ await() {
 
 compose() { docker compose --project-directory "$root" "$@" </dev/null; }
 
+# as_user UID COMMAND...: root becomes that user first. Whoever owns a folder can put a link in it, which root must not follow.
+as_user() {
+  if [ "$1" = 0 ] || [ "$(id -u)" != 0 ]; then "${@:2}"; else setpriv --reuid "$1" --regid "$1" --clear-groups -- "${@:2}"; fi
+}
+
+# sqlite UID PROGRAM ARGUMENT...: runs a Python program of this folder, which that user may not read. SQLite creates files
+# next to a database that it opens; a tracker could not open those of root.
+sqlite() { as_user "$1" python3 -I - "${@:3}" <"$here/$2"; }
+
 mib() { echo $((($1 + 1023) / 1024)); }
 
 # The server is asked as the tracker's user is.

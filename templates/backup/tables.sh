@@ -7,7 +7,7 @@ fourth=torrent_aggregate_metrics
 
 # tables_sqlite3 PATH UID, tables_mysql COMMAND...: prints "table NAME" of each table that a tracker makes, and "strict" where
 # keys.valid_until may not be NULL. COMMAND comes before `mysql`, as with count_mysql.
-tables_sqlite3() { python3 "$here/upgrade-sqlite.py" look "$@"; }
+tables_sqlite3() { sqlite "$2" upgrade-sqlite.py look "$1"; }
 
 tables_mysql() {
   query_mysql "SELECT CONCAT('table ', table_name) FROM information_schema.tables WHERE table_schema = DATABASE()
@@ -33,7 +33,7 @@ judge() {
 }
 
 # add_sqlite3 PATH UID, add_mysql COMMAND...: makes the table; prints "before TABLE COUNT" and "after TABLE COUNT" of each.
-add_sqlite3() { python3 "$here/upgrade-sqlite.py" add "$@"; }
+add_sqlite3() { sqlite "$2" upgrade-sqlite.py add "$1"; }
 
 add_mysql() {
   local before after

@@ -1,12 +1,10 @@
 """Looks which tables of a tracker an SQLite database has, or adds the one that release 3.0.0 does not make.
 
-usage: upgrade-sqlite.py look|add DATABASE UID
+usage: upgrade-sqlite.py look|add DATABASE
 
 look: prints "table NAME" of each, and "strict" where keys.valid_until may not be NULL. add: makes the table, and prints "before
-TABLE COUNT" and "after TABLE COUNT" of each table. Root becomes the user UID first: the folder is the container's, and root must not
-follow a link there. All of it is one transaction: whoever is cut off has done nothing.
+TABLE COUNT" and "after TABLE COUNT" of each table. All of it is one transaction: whoever is cut off has done nothing.
 """
-import os
 import pathlib
 import sqlite3
 import sys
@@ -19,13 +17,6 @@ MAKE = f"""CREATE TABLE IF NOT EXISTS {FOURTH} (
     value INTEGER NOT NULL DEFAULT 0
 )"""
 PATIENCE = 60
-
-
-def become(user):
-    if os.geteuid() == 0 and user != 0:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
 
 
 def tables(database):
@@ -60,8 +51,7 @@ def add(database):
             print(word, name, rows)
 
 
-def main(action, path, user):
-    become(int(user))
+def main(action, path):
     # Its name may have what would end a path in a URI. One that is not there is not made.
     place = pathlib.Path(path).absolute().as_uri() + "?mode=rw"
     database = sqlite3.connect(place, uri=True, timeout=PATIENCE, isolation_level=None)
@@ -71,5 +61,5 @@ def main(action, path, user):
 
 try:
     main(*sys.argv[1:])
-except (sqlite3.Error, OSError) as error:
+except sqlite3.Error as error:
     sys.exit(f"{sys.argv[2]}: {error}")

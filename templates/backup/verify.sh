@@ -21,7 +21,7 @@ rows_in_archive | sed 's/^rows/archive/'
 build "$folder/.scratch/database" 0
 while read -r _ row; do echo "restored $row"; done <<<"$rows"
 if [ -z "$server" ]; then
-  [ ! -e "$root/$data" ] || python3 "$here/rows.py" "$root/$data"
+  [ ! -e "$root/$data" ] || sqlite "$owner" rows.py "$root/$data"
 elif [ -n "$external" ]; then
   # It may be away: the archive is checked all the same.
   if "ask_$server" at_server >/dev/null 2>&1; then "count_$server" at_server; fi

@@ -20,6 +20,7 @@ mod logs;
 mod look;
 mod manual;
 mod many;
+mod owner;
 mod render;
 mod restoring;
 mod rollback;

@@ -86,7 +86,7 @@ impl Bench {
     }
 
     /// A database at the usual place, or one with that ending: a file with a log, or a folder of files.
-    fn database(&self, ending: &str, what: &str) {
+    pub fn database(&self, ending: &str, what: &str) {
         let path = PathBuf::from(format!("{}{ending}", self.data.display()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if self.data.ends_with("data") {
@@ -137,7 +137,9 @@ impl Bench {
         let mut bash = Command::new("bash");
         bash.arg(self.path("tools").join(args[0])).args(&args[1..]).process_group(0);
         bash.env("BENCH", self.folder.path());
-        bash.env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()));
+        // A host's own programs: those of another folder may be closed to the database's owner.
+        let path = std::env::var("PATH").unwrap();
+        bash.env("PATH", format!("{}:/usr/bin:/bin:{path}", self.path("bin").display()));
         bash
     }
 

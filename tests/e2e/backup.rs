@@ -23,7 +23,7 @@ fn deployed() -> (Desk, Host) {
 
 /// Fills the tracker's database with this many torrents, some 140 bytes each.
 fn fill(host: &Host, torrents: u32) {
-    host.exec(&format!(
+    host.exec_as_tracker(&format!(
         "python3 -c 'import sqlite3
 with sqlite3.connect(\"/opt/torrust/{DATABASE}\", timeout=30) as database:
     database.executemany(\"insert into torrents (info_hash) values (?)\", ((\"%040x\" % i,) for i in range({torrents})))'"
@@ -32,7 +32,7 @@ with sqlite3.connect(\"/opt/torrust/{DATABASE}\", timeout=30) as database:
 
 /// Makes the database as large as one of a busy tracker after years.
 fn grow(host: &Host) -> u64 {
-    host.exec(&format!(
+    host.exec_as_tracker(&format!(
         "python3 -c 'import sqlite3
 with sqlite3.connect(\"/opt/torrust/{DATABASE}\", timeout=30) as database:
     database.execute(\"create table ballast (content blob)\")

@@ -55,6 +55,11 @@ impl Host {
         lab::docker(&["exec", &self.name, "bash", "-c", script])
     }
 
+    /// Runs a script on the host as the tracker's user: SQLite would create files for root that the tracker cannot open.
+    pub fn exec_as_tracker(&self, script: &str) -> String {
+        lab::docker(&["exec", "--user", "1000:1000", &self.name, "bash", "-c", script])
+    }
+
     /// Whether a script succeeds there.
     pub fn succeeds(&self, script: &str) -> bool {
         lab::try_run("docker", &["exec", &self.name, "bash", "-c", script]).is_ok()

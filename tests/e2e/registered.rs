@@ -27,7 +27,7 @@ fn a_pristine_host_gets_everything_it_needs() {
 
 fn keys(host: &Host) -> String {
     let database = "/opt/torrust/storage/tracker/lib/database/tracker.db";
-    host.exec(&format!("python3 -c 'import sqlite3; print(sqlite3.connect(\"{database}\").execute(\"select key from keys\").fetchall())'"))
+    host.exec_as_tracker(&format!("python3 -c 'import sqlite3; print(sqlite3.connect(\"{database}\").execute(\"select key from keys\").fetchall())'"))
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn complete(host: &Host, number: u8) {
 
 /// The torrents that were completed, as the tracker keeps them. (The tracker 3.0.0 never reads them again.)
 fn completed(host: &Host) -> String {
-    host.exec("python3 -c 'import sqlite3; print(sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select info_hash, completed from torrents where completed > 0 order by info_hash\").fetchall())'")
+    host.exec_as_tracker("python3 -c 'import sqlite3; print(sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select info_hash, completed from torrents where completed > 0 order by info_hash\").fetchall())'")
 }
 
 fn backup(desk: &Desk, args: &[&str]) -> Ran {
@@ -109,7 +109,7 @@ fn a_tracker_moves_to_another_host_with_its_data() {
     assert_eq!(restored["rows"], json!({ "keys": 1, "torrents": count + 1, "whitelist": 0 }));
     assert!(restored["safety_copy"].is_string(), "{restored}");
     assert_eq!(completed(&host), torrents);
-    let keys = host.exec("python3 -c 'import sqlite3; print(sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select key from keys\").fetchall())'");
+    let keys = host.exec_as_tracker("python3 -c 'import sqlite3; print(sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(\"select key from keys\").fetchall())'");
     assert!(keys.contains(&key), "{keys}");
     desk.test();
     refuse_what_does_not_fit(&desk, &host, &last);
@@ -206,7 +206,7 @@ fn a_restore_that_is_cut_off_or_fails_leaves_a_whole_database() {
     let api = Api::of(&desk, &host);
     let database = "/opt/torrust/storage/tracker/lib/database";
     let keys = || {
-        host.exec(&format!("python3 -c 'import sqlite3; print(sqlite3.connect(\"{database}/tracker.db\").execute(\"select count(*) from keys\").fetchone()[0])'"))
+        host.exec_as_tracker(&format!("python3 -c 'import sqlite3; print(sqlite3.connect(\"{database}/tracker.db\").execute(\"select count(*) from keys\").fetchone()[0])'"))
     };
     api.post_key();
     let one = create(&desk);

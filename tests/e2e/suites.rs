@@ -26,7 +26,7 @@ fn seen<'r>(report: &'r Value, name: &str) -> &'r str {
 
 /// How many keys and entries of the whitelist the tracker's database has.
 fn written(host: &Host) -> String {
-    host.exec(
+    host.exec_as_tracker(
         "python3 -c 'import sqlite3; print(*sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\").execute(
              \"select (select count(*) from keys), (select count(*) from whitelist)\").fetchone())'",
     )

@@ -23,7 +23,7 @@ impl Store {
     /// Runs one statement on the host; what it gives.
     fn ask(&self, host: &Host, sql: &str) -> String {
         match self {
-            Self::Sqlite => host.exec(&format!(
+            Self::Sqlite => host.exec_as_tracker(&format!(
                 "python3 -c 'import sqlite3, sys; d = sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\", timeout=20); \
                  print(*[row[0] for row in d.execute(sys.argv[1])]); d.commit()' \"{sql}\""
             )),

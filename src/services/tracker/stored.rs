@@ -5,25 +5,37 @@ use crate::probe::swarm::InfoHash;
 use crate::services::{HostCheck, external, in_container, mysql, postgresql};
 use crate::tools::ssh::sh_quote;
 
-/// Asks an SQLite file, which is only read.
-const SQLITE: &str = "import pathlib, sqlite3, sys
-place = pathlib.Path(sys.argv[1]).absolute().as_uri()
-database = sqlite3.connect(place + \"?mode=ro\", uri=True, timeout=10)
-print(*database.execute(sys.argv[2]).fetchone())";
-
-/// Changes an SQLite file that is there, as the owner of the tracker's folder: who owns it could plant a link in it, which
-/// root must not follow.
-const SQLITE_WRITE: &str = "import os, pathlib, sqlite3, sys
+/// What opens an SQLite file becomes the owner of the tracker's folder first: who owns it could plant a link in it, which root
+/// must not follow; and SQLite creates files next to a database, which the tracker must be able to open.
+macro_rules! as_owner {
+    ($then:literal) => {
+        concat!(
+            "import os, pathlib, sqlite3, sys
 path = pathlib.Path(sys.argv[1]).absolute()
 owner = path.parents[1].lstat().st_uid
 if os.geteuid() == 0 and owner != 0:
     os.setgroups([])
     os.setgid(owner)
     os.setuid(owner)
-database = sqlite3.connect(path.as_uri() + \"?mode=rw\", uri=True, timeout=10)
+",
+            $then
+        )
+    };
+}
+
+/// Asks an SQLite file, which is only read.
+const SQLITE: &str = as_owner!(
+    "database = sqlite3.connect(path.as_uri() + \"?mode=ro\", uri=True, timeout=10)
+print(*database.execute(sys.argv[2]).fetchone())"
+);
+
+/// Changes an SQLite file that is there.
+const SQLITE_WRITE: &str = as_owner!(
+    "database = sqlite3.connect(path.as_uri() + \"?mode=rw\", uri=True, timeout=10)
 with database:
     database.execute(sys.argv[2])
-database.close()";
+database.close()"
+);
 
 /// A value in the database that a check wrote, and removes again.
 #[derive(Clone, Debug)]
