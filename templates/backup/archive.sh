@@ -18,7 +18,20 @@ examine() {
 }
 
 # The first file; the rest need not be unpacked for it. What is no archive has none.
-about_of() { tar -xzO --occurrence=1 -f "$1" about 2>/dev/null | grep -q '^format=1$' && tar -xzO --occurrence=1 -f "$1" about; }
+about_of() {
+  local said
+  said=$(tar -xzO --occurrence=1 -f "$1" about 2>/dev/null | bounded 1000000 2>/dev/null) || return
+  grep -qx format=1 <<<"$said" && echo "$said"
+}
+
+# bounded BYTES: passes standard input on, and fails where it is longer.
+bounded() {
+  head -c "$1"
+  [ "$(head -c 1 | wc -c)" -eq 0 ] || fail "the archive holds more than it says"
+}
+
+# The archive's database, or dump. The room that was looked for is what the archive says that it takes.
+unpack() { tar -xzO --occurrence=1 -f "$archive" "$(is path)" | bounded "$(is bytes)"; }
 
 # When it was made, and of which release; of one that was brought here, the beginning of its checksum, too.
 id_pattern='^[0-9]{8}T[0-9]{6}Z-[0-9]+(-[0-9a-f]{12})?$'
@@ -54,17 +67,18 @@ room() {
   [ "$free" -gt "$needed" ] || refuse full "the disk is too full: $2 needs $(mib $needed) MiB, and $(mib "$free") MiB are free"
 }
 
-# build PATH UID: makes a database from the archive; sets $rows, which must be the archive's. Then it gets the table that the
-# tracker in place needs. UID: who may change a file at PATH.
+# build PATH: makes a database from the archive, in the folder of at_data; sets $rows, which must be the archive's. Then it gets
+# the table that the tracker in place needs.
 build() {
   echo "doing building the database from the archive"
-  rm -rf "$1"
+  make_place
+  at_data rm -rf "./${1##*/}"
   added=''
   if [ -z "$server" ]; then build_file "$1"; else build_server "$1"; fi
   rows=$(rows_at "$1")
   [ "$rows" = "$(rows_in_archive)" ] ||
     fail "the archive does not hold what it says: $(diff <(rows_in_archive) <(echo "$rows") | sed -n 's/^< /says /p; s/^> /has /p' | tr '\n' ' ')"
-  [ "$driver" != sqlite3 ] || complete sqlite3 "$@"
+  [ "$driver" != sqlite3 ] || complete sqlite3 "$1" "$keeper"
   [ -z "$added" ] || echo "added $added"
 }
 
@@ -90,18 +104,22 @@ needs_fourth() {
   grep -qx "table $fourth" <<<"$found"
 }
 
+# A tracker that never ran has no folder for its database yet.
+make_place() {
+  [ -z "$inside" ] || [ -e "$root/$mounted$inside" ] || (cd "$root/$mounted" && as_user "$keeper" mkdir -m 750 ".$inside")
+}
+
+# The file is made, never opened: something else may have got its name.
 build_file() {
-  install -d -o "$owner" -g "$owner" -m 750 "$(dirname "$1")"
-  tar -xzO --occurrence=1 -f "$archive" "$(is path)" >"$1"
-  chown "$owner:$owner" "$1"
-  chmod 640 "$1"
+  # shellcheck disable=SC2016
+  unpack | at_data sh -c 'umask 027; exec dd of="$1" conv=excl bs=1M status=none' - "./${1##*/}"
 }
 
 # A server of its own, which nobody but us reaches, fills a data folder of its own.
 build_server() {
   install -d -o "$owner" -g "$owner" -m 750 "$1"
   start_scratch "$1"
-  tar -xzO --occurrence=1 -f "$archive" "$(is path)" | "load_$server" docker exec -i "$scratch"
+  unpack | "load_$server" docker exec -i "$scratch"
   "count_$server" docker exec "$scratch" >"$1.rows"
   [ "$driver" != mysql ] || complete mysql docker exec "$scratch"
   # Its end must be a clean one: what is left of its log then is of no use to anybody.
@@ -114,7 +132,7 @@ load_postgresql() { "$@" "${psql[@]}" --single-transaction --output=/dev/null; }
 
 rows_at() {
   if [ -z "$server" ]; then
-    python3 "$here/rows.py" --check "$1"
+    at_data python3 -I - --check "./${1##*/}" <"$here/rows.py"
   else
     cat "$1.rows"
     rm "$1.rows"

@@ -36,6 +36,20 @@ as_user() {
 # next to a database that it opens; a tracker could not open those of root.
 sqlite() { as_user "$1" python3 -I - "${@:3}" <"$here/$2"; }
 
+# Where the database is: $mounted is root's, and below it $inside is $keeper's, who can exchange it for a link at any time.
+case $driver in
+  sqlite3) mounted=storage/tracker/lib inside=/database keeper=$owner ;;
+  *) mounted=$(dirname "$data") inside='' keeper=0 ;;
+esac
+
+# at_data COMMAND...: runs it in the database's folder, as whoever owns that. Without a folder in the names of its arguments, no
+# link leads elsewhere. A process stays in its folder, whatever the folder's name comes to be.
+at_data() (
+  place=$(realpath -e "$root/$mounted")$inside
+  { cd -P "$place" && [ "$(/bin/pwd -P)" = "$place" ]; } || fail "$place is not the database's folder any more"
+  as_user "$keeper" "$@"
+)
+
 mib() { echo $((($1 + 1023) / 1024)); }
 
 # The server is asked as the tracker's user is.

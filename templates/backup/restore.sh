@@ -41,6 +41,8 @@ state=$folder/.restore
 half=$root/.half-restored
 new=$root/$data.restored
 old=$root/$data.before-restore
+# The same in the database's folder, for at_data.
+name=./${data##*/}
 # A database with its logs. One of those beside another database would be played into it.
 logs=(-journal -wal -shm)
 users=(tracker)
@@ -64,7 +66,7 @@ at_work() {
 put_aside() {
   local part
   for part in "${logs[@]}" ''; do
-    [ ! -e "$root/$data$part" ] || mv -T "$root/$data$part" "$old$part"
+    [ ! -e "$root/$data$part" ] || at_data mv -T "$name$part" "$name.before-restore$part"
   done
   to_disk
 }
@@ -73,19 +75,20 @@ put_aside() {
 put_back() {
   local part
   if [ -e "$old" ] || [ -e "$state/placed" ]; then
-    for part in "${logs[@]}" ''; do rm -rf "${root:?}/$data$part" || return; done
+    for part in "${logs[@]}" ''; do at_data rm -rf "$name$part" || return; done
     rm -f "$state/placed" && sync "$state" || return
   fi
   for part in '' "${logs[@]}"; do
-    [ ! -e "$old$part" ] || mv -T "$old$part" "$root/$data$part" || return
+    [ ! -e "$old$part" ] || at_data mv -T "$name.before-restore$part" "$name$part" || return
   done
   to_disk
 }
 
 # What was done to the database, before it is noted: the note may be on another disk.
-to_disk() { sync -f "$(dirname "$root/$data")"; }
+to_disk() { at_data sync -f .; }
 
-discard() { rm -rf "$1" "$1".rows "${logs[@]/#/$1}"; }
+# discard restored|before-restore
+discard() { at_data rm -rf "$name.$1" "$name.$1.rows" "${logs[@]/#/$name.$1}"; }
 
 # Starts the stack, and waits until all of it is healthy. What ends again and again will not be.
 start_all() {
@@ -109,7 +112,7 @@ ended() { # ended WORD [WHY]
 
 # The old one is given up only once it is said that it will not be wanted back.
 keep() { # keep [WHY]
-  step keeping && discard "$old" && ended kept "$@"
+  step keeping && discard before-restore && ended kept "$@"
 }
 
 # As put_back, it may be cut off and done again. Where it cannot be done, it has no end, and is done when one looks for it.
@@ -117,7 +120,7 @@ undo() { # undo WHY
   local was word=failed why=$1
   was=$(noted step)
   stop_scratch
-  discard "$new"
+  discard restored
   case $was in
     keeping) return ;;
     saving) word=unsaved ;;
@@ -288,7 +291,7 @@ change() {
   step moving
   put_aside
   note placed ''
-  mv -T "$new" "$root/$data"
+  at_data mv -T "$name.restored" "$name"
   to_disk
   step placed
   echo "doing starting the stack"
@@ -326,7 +329,7 @@ work() { # work ID [unsaved]
   # It would be taken for the one that this restore puts aside.
   [ ! -e "$old" ] || fail "an older database lies at $old: look at it, and move it away"
   examine "$1" foreign
-  build "$new" "$owner"
+  build "$new"
   echo "$rows"
   change "${2:-}"
   verdict

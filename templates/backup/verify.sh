@@ -18,7 +18,8 @@ examine "$1" foreign
 room 0 "the drill"
 rows_in_archive | sed 's/^rows/archive/'
 # Root alone gets to the scratch place.
-build "$folder/.scratch/database" 0
+mounted=storage/backup/.scratch inside='' keeper=0
+build "$folder/.scratch/database"
 while read -r _ row; do echo "restored $row"; done <<<"$rows"
 if [ -z "$server" ]; then
   [ ! -e "$root/$data" ] || sqlite "$owner" rows.py "$root/$data"
