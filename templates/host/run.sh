@@ -11,6 +11,7 @@
 #   listen PROTOCOL ADDRESS PORT PROCESS    who listens on the host; the address * is both families
 #   container JSON                  each container, as `docker compose ps --format json` has it
 #   ready                           then it waits for a word: "up" or "stop"
+#   restarting ID                   after "up": a container that is stopped, so that Compose starts it again
 # After "up": Compose's own words on standard error; then container lines and "round", once a second, and once, before
 # those that were seen after Compose came to its end, "started" or "failed"; until a word comes:
 #   stop              ends
@@ -76,6 +77,37 @@ linger() {
   kill "$up" 2>/dev/null || :
 }
 
+# replaced_since TIME FOLDER...: whether a release replaced a file in one of these folders after a container started.
+replaced_since() {
+  local started second path source
+  [ -e .replaced ] || return 1
+  started=$(date -d "$1" +%s)
+  shift
+  while read -r second path; do
+    [ "$second" -ge "$started" ] || continue
+    for source in "$@"; do
+      case $PWD/$path in "$source" | "$source"/*) return 0 ;; esac
+    done
+  done <.replaced
+  return 1
+}
+
+# Compose leaves a container as it is that waits for its next restart, or that has read files which a release replaced since.
+# A stop makes Compose start it, and resets Docker's restart counter and back-off.
+stop_stale() {
+  local ids id state started sources stale=()
+  mapfile -t ids < <(docker ps --all --quiet --filter "label=com.docker.compose.project.working_dir=$PWD")
+  [ "${#ids[@]}" -gt 0 ] || return 0
+  while read -r id state started sources; do
+    # shellcheck disable=SC2086 # a container's sources have no blanks
+    if [ "$state" = restarting ] || { [ "$state" = running ] && replaced_since "$started" $sources; }; then
+      stale+=("$id")
+      echo "restarting $id"
+    fi
+  done < <(docker inspect --format '{{.Id}} {{.State.Status}} {{.State.StartedAt}}{{range .Mounts}} {{.Source}}{{end}}' "${ids[@]}" 2>/dev/null)
+  [ "${#stale[@]}" -eq 0 ] || docker stop "${stale[@]}" >/dev/null
+}
+
 check_images
 listeners
 containers
@@ -85,6 +117,7 @@ read -r word || exit 0
 
 # Compose does not start what somebody paused.
 docker compose unpause >/dev/null 2>&1 || :
+stop_stale
 since=$(date +%s)
 following='' ended=''
 # Compose waits for services that others depend on; how all fare is told meanwhile.
@@ -96,7 +129,7 @@ word='' part=''
 trap '[ -n "$word" ] || linger; kill $(jobs -p) 2>/dev/null || :' EXIT
 while true; do
   if [ -z "$ended" ] && ! kill -0 "$up" 2>/dev/null; then
-    if wait "$up"; then echo started; else echo failed; fi
+    if wait "$up"; then rm -f .replaced; echo started; else echo failed; fi
     ended=yes
   fi
   [ "${1:-}" != logs ] || follow

@@ -22,7 +22,7 @@ impl Script {
         for program in ["ss", "flock", "awk"] {
             world.fake(program, "");
         }
-        world.fake("date", "echo 0");
+        world.fake("date", "if [ \"$1\" = -d ]; then echo \"$2\"; else echo 0; fi");
         let text = include_str!("../../templates/host/run.sh");
         let text = text.replace("cd /opt/torrust", &format!("cd {}", world.path("").display()));
         let mut bash = Command::new("bash");
@@ -110,6 +110,43 @@ fn a_container_that_goes_during_a_look_does_not_end_the_start() {
     let rounds = "started\ncontainer {\"ID\":\"1\"}\nround\ncontainer {\"ID\":\"1\"}\nround\n";
     assert!(said.ends_with(rounds), "{said}");
     assert_eq!(complaints, "", "what was asked again is no complaint");
+}
+
+#[test]
+fn stale_containers_are_stopped_and_all_others_left_alone() {
+    // ID, state, start, and the folders that it sees; one file was replaced at second 100, another one at second 50.
+    let docker = r#"case "$*" in
+        'ps --all --quiet '*) printf '%s\n' loops before after other down ;;
+        'inspect '*) sed "s|PWD|$PWD|" <<END
+loops restarting 10
+before running 99 PWD/storage/tracker/etc PWD/storage/tracker/lib
+after running 101 PWD/storage/tracker/etc
+other running 60 PWD/storage/tracker/et
+down exited 10 PWD/storage/tracker/etc
+END
+    esac"#;
+    let world = World::new();
+    let replaced = "100 storage/tracker/etc/tracker.toml\n50 storage/tracker/et/one\n";
+    world.write(".replaced", replaced);
+    let mut script = Script::up(&world, docker);
+    script.hear("started");
+    assert!(!world.path(".replaced").exists(), "what was seen to is forgotten");
+    script.say("stop\n");
+    let (said, _) = script.end();
+    assert!(said.contains("ready\nrestarting loops\nrestarting before\n"), "{said}");
+    assert_eq!(world.calls("docker stop loops before "), 1, "{}", world.transcript());
+    assert_eq!(world.calls("docker stop"), 1, "{}", world.transcript());
+}
+
+#[test]
+fn replaced_files_are_remembered_while_compose_fails() {
+    let world = World::new();
+    world.write(".replaced", "100 storage/tracker/etc/tracker.toml\n");
+    let mut script = Script::up(&world, "[ \"$1 $2\" != 'compose up' ]");
+    script.hear("failed");
+    script.say("stop\n");
+    script.end();
+    assert!(world.path(".replaced").exists());
 }
 
 /// Where the host of the fakes is ready to start something.

@@ -13,6 +13,7 @@ mod desk;
 mod external;
 mod faults;
 mod firewall;
+mod harm;
 mod hetzner;
 mod host;
 mod https;

@@ -32,6 +32,8 @@ pub struct Starter<'w> {
     watch: Watch,
     /// The containers that were there before.
     before: Vec<Container>,
+    /// The ids of those that are stopped to be started again.
+    restarted: Vec<String>,
     /// Whether others run now.
     changed: bool,
     listeners: Vec<Listener>,
@@ -55,6 +57,7 @@ impl<'w> Starter<'w> {
             since: Instant::now(),
             watch: Watch::default(),
             before: vec![],
+            restarted: vec![],
             changed: false,
             listeners: vec![],
             containers: vec![],
@@ -102,6 +105,7 @@ impl<'w> Starter<'w> {
                 Error::new(Code::ToolFailed, "what Docker Compose says about its containers cannot be read")
                     .why(error)
             })?),
+            "restarting" => self.restarted.push(rest.to_owned()),
             "half-restored" => self.fail(half_restored(&self.name, rest), input),
             "other-image" => self.fail(other_image(&self.name, rest), input),
             "ready" => self.answer_ready(input),
@@ -161,7 +165,8 @@ impl<'w> Starter<'w> {
             Verdict::Healthy if self.up == Up::Working => {}
             Verdict::Healthy => {
                 let ran_before = |now: &Container| {
-                    self.before.iter().any(|before| before.id == now.id && before.state == "running")
+                    !self.restarted.contains(&now.id)
+                        && self.before.iter().any(|before| before.id == now.id && before.state == "running")
                 };
                 self.changed = !containers.iter().all(ran_before);
                 self.last = format!("{} healthy", self.services.join(", "));
