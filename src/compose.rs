@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_compose_are_read() {
-        let line = r#"{"Name":"torrust-tracker-1","Service":"tracker","State":"running","Health":"healthy","ExitCode":0}"#;
+        let line = r#"{"Name":"torrust-deployer-stack-tracker-1","Service":"tracker","State":"running","Health":"healthy","ExitCode":0}"#;
         assert_eq!(parse(line).unwrap()[0].health, "healthy");
         assert_eq!(parse(&format!("[{line},{line}]")).unwrap().len(), 2);
         assert!(parse("nonsense").is_err());

@@ -16,6 +16,7 @@ mod process;
 mod providers;
 mod render;
 mod services;
+mod stack;
 mod state;
 mod store;
 mod story;

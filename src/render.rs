@@ -90,6 +90,14 @@ impl Templates {
             .map_err(|error| Error::new(Code::Internal, format!("{path} is not text")).why(error))
     }
 
+    /// A script for the host that has to tell the stack's containers from those of others.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn owner_script(&self, name: &str) -> Result<String> {
+        Ok(self.text("host/owner.sh")? + &self.text(&format!("host/{name}"))?)
+    }
+
     /// Renders one template.
     ///
     /// # Errors

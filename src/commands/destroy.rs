@@ -131,7 +131,7 @@ fn stop_services(work: &mut Work) -> Result<String> {
         return Ok("there is no host".into());
     }
     let force = work.options.destroy.force;
-    let script = Templates::of(&work.env)?.text("host/stop.sh")?;
+    let script = Templates::of(&work.env)?.owner_script("stop.sh")?;
     let name = work.env.name.to_string();
     let stopped = work.ssh().and_then(|ssh| ssh.run_root(&script, &[&name]));
     match stopped {

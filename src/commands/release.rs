@@ -133,7 +133,7 @@ fn images<'w>(work: &'w Work) -> Result<&'w [Image]> {
 
 /// Puts the files there. What the release is made from is kept before it is on the host, so that none is ever without.
 fn put_files(work: &mut Work) -> Result<String> {
-    let script = Templates::of(&work.env)?.text("host/release.sh")?;
+    let script = Templates::of(&work.env)?.owner_script("release.sh")?;
     let (bundle, images) = (bundle(work)?.clone(), images(work)?.to_vec());
     let manifest = bundle.manifest();
     let mut release = Release::of(&work.env, sha256(&manifest));

@@ -31,7 +31,7 @@ const GROUPS: [&str; 8] =
     ["tofu", "ansible", "docker-compose", "tracker", "prometheus", "grafana", "caddy", "backup"];
 
 /// The scripts of `templates/host/` that the playbook `deploy.yml` runs on the host, as `release` and `run` do.
-const SCRIPTS: [&str; 3] = ["images.sh", "release.sh", "run.sh"];
+const SCRIPTS: [&str; 4] = ["images.sh", "owner.sh", "release.sh", "run.sh"];
 
 /// Options of `render`.
 #[derive(Debug, clap::Args)]

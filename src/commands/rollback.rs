@@ -212,7 +212,7 @@ fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
 /// The script that puts releases in place, and a connection to talk to it.
 fn script(work: &mut Work) -> Result<String> {
     work.ssh()?;
-    Templates::of(&work.env)?.text("host/release.sh")
+    Templates::of(&work.env)?.owner_script("release.sh")
 }
 
 /// What the release that is put back becomes: the next one, which knows where it is from.

@@ -131,7 +131,7 @@ fn explained(work: &mut Work, error: Error) -> Error {
 fn start_containers(work: &mut Work) -> Result<String> {
     // The logs may hold them.
     work.revealed()?;
-    let script = Templates::of(&work.env)?.text("host/run.sh")?;
+    let script = Templates::of(&work.env)?.owner_script("run.sh")?;
     let options = work.options.run;
     let mut starter = Starter::new(&work.env, options, &work.app.out);
     let ssh = work.ssh()?;

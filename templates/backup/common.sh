@@ -25,7 +25,19 @@ await() {
   flock -w 600 "${@:2}" || fail "$1 is still at work on this host"
 }
 
-compose() { docker compose --project-directory "$root" "$@" </dev/null; }
+# The containers keep the name that an older release gave them until the next run.
+project=''
+find_project() {
+  [ -z "$project" ] || return 0
+  project=$(docker ps --all --filter "label=com.docker.compose.project.working_dir=$root" \
+    --format '{{.Label "com.docker.compose.project"}}' 2>/dev/null | sort -u | head -n 1) || :
+  project=${project:-$(sed -n 's/^name: *//p' "$root/docker-compose.yml" 2>/dev/null || :)}
+}
+
+compose() {
+  find_project
+  docker compose ${project:+--project-name "$project"} --project-directory "$root" "$@" </dev/null
+}
 
 # as_user UID COMMAND...: root becomes that user first. Whoever owns a folder can put a link in it, which root must not follow.
 as_user() {
@@ -67,7 +79,8 @@ at_server() {
   if [ -z "$external" ]; then
     compose exec -T "$server" "$@"
   else
-    docker run --rm --pull never --network torrust_tracker --label org.torrust.deployer=look --user 0:0 --cap-drop ALL \
+    find_project
+    docker run --rm --pull never --network "${project}_tracker" --label org.torrust.deployer=look --user 0:0 --cap-drop ALL \
       --security-opt no-new-privileges --read-only --tmpfs /tmp --memory 512m \
       --volume "$root/database:/etc/torrust/$server:ro" --entrypoint env "$image" "$@" </dev/null
   fi

@@ -17,7 +17,6 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LABEL = "org.torrust.deployer=look"
-NETWORK = "torrust_tracker"
 KINDS = {"mysql": "MySQL", "postgresql": "PostgreSQL"}
 # The oldest versions that the tracker's own project tests.
 OLDEST = {"mysql": 8, "postgresql": 14}
@@ -91,18 +90,25 @@ def docker(*args, **options):
 
 def the_tracker():
     """The id of the tracker's container while it runs and is healthy; one that starts again and again has no lasting network."""
-    labels = ["label=com.docker.compose.project=torrust", "label=com.docker.compose.service=tracker", "health=healthy"]
+    labels = ["label=com.docker.compose.project.working_dir=/opt/torrust", "label=com.docker.compose.service=tracker", "health=healthy"]
     found = docker("ps", "--quiet", "--no-trunc", *(word for label in labels for word in ("--filter", label)))
     return found.stdout.split()[0] if found.stdout.split() else None
+
+
+def project():
+    """The name of the release's Compose project, which its networks begin with."""
+    with open(os.path.join(os.path.dirname(HERE), "docker-compose.yml"), encoding="utf-8") as file:
+        return re.search(r"(?m)^name: *(\S+)", file.read())[1]
 
 
 def place():
     """The network of the tracker's container, or, while it does not run, the network that it would be in."""
     if tracker := the_tracker():
         return f"container:{tracker}"
-    if docker("network", "inspect", "--format", "-", NETWORK).returncode:
+    network = f"{project()}_tracker"
+    if docker("network", "inspect", "--format", "-", network).returncode:
         raise Fault("the stack was not started on this host yet: there is no network to check the database from")
-    return NETWORK
+    return network
 
 
 def question(server):

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-STACK = ["--filter=label=com.docker.compose.project=torrust", "--filter=label=com.docker.compose.oneoff=False"]
+STACK = ["--filter=label=com.docker.compose.project.working_dir=/opt/torrust", "--filter=label=com.docker.compose.oneoff=False"]
 SERVICE = '"com.docker.compose.service"'
 # Seconds in which a container that is only restarted is mostly up again.
 RESTART = 0.5

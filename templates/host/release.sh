@@ -13,6 +13,7 @@
 # It answers with one fact a line, then waits for one word:
 #   release N            the release in place (0: none)
 #   foreign ENVIRONMENT             the host has the release of another one; that is all
+#   stranger KIND NAME FOLDER | attached NAME NETWORK    a thing of others that is in the way: see owner.sh; that is all
 #   unknown N                       the release to be put back is not kept; that is all
 #   manifest SHA256                 of the release to be put back
 #   differs PATH | missing PATH     a file that is not as the manifest wants it
@@ -263,6 +264,9 @@ else
   mapfile -t -n "$lines" wanted
   manifest=$(printf '%s\n' "${wanted[@]}")
 fi
+[ -z "$back" ] || project=$(project_in "$back/docker-compose.yml")
+in_the_way=$(strangers "$project")
+[ -z "$in_the_way" ] || { echo "$in_the_way"; exit 0; }
 changes=$(compare)
 mapfile -t names < <(cut -d ' ' -f 1 <<<"$wanted_images")
 present=$(images "${names[@]}")

@@ -8,6 +8,7 @@
 #   half-restored ID                a restore was cut off; that is all
 #   other-image N IMAGE             release N is of another image than the host has under this name, or of one that is
 #                                   missing; that is all
+#   stranger KIND NAME FOLDER | attached NAME NETWORK    a thing of others that is in the way: see owner.sh; that is all
 #   listen PROTOCOL ADDRESS PORT PROCESS    who listens on the host; the address * is both families
 #   container JSON                  each container, as `docker compose ps --format json` has it
 #   ready                           then it waits for a word: "up" or "stop"
@@ -18,6 +19,8 @@
 #   logs CONTAINER    prints its last lines as "log LINE", and ends
 # Where input ends without such a word, or nobody listens any more, it ends with Compose.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=owner.sh
+[ -n "${stack-}" ] || . "$(dirname "$0")/owner.sh"
 cd /opt/torrust
 exec 9>.lock
 flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
@@ -37,7 +40,11 @@ check_images() {
   done
 }
 
-look() { docker compose ps --all --no-trunc --format json; }
+# Also of a release under another project name.
+look() {
+  docker compose ps --all --no-trunc --format json || return
+  [ -z "$former" ] || docker compose --project-name "$former" ps --all --no-trunc --format json
+}
 
 # One that is just made anew may go between two questions of Compose's own, which then fails: it is asked again.
 containers() {
@@ -96,7 +103,7 @@ replaced_since() {
 # A stop makes Compose start it, and resets Docker's restart counter and back-off.
 stop_stale() {
   local ids id state started sources stale=()
-  mapfile -t ids < <(docker ps --all --quiet --filter "label=com.docker.compose.project.working_dir=$PWD")
+  mapfile -t ids < <(docker ps --all --quiet --filter "label=$compose_label.working_dir=$stack")
   [ "${#ids[@]}" -gt 0 ] || return 0
   while read -r id state started sources; do
     # shellcheck disable=SC2086 # a container's sources have no blanks
@@ -108,6 +115,10 @@ stop_stale() {
   [ "${#stale[@]}" -eq 0 ] || docker stop "${stale[@]}" >/dev/null
 }
 
+project=$(project_in docker-compose.yml)
+in_the_way=$(strangers "$project")
+[ -z "$in_the_way" ] || { echo "$in_the_way"; exit 1; }
+former=$(containers_of_host | awk -F '|' -v stack="$stack" -v project="$project" '$4 == stack && $3 != project { print $3 }' | head -n 1)
 check_images
 listeners
 containers
@@ -117,6 +128,8 @@ read -r word || exit 0
 
 # Compose does not start what somebody paused.
 docker compose unpause >/dev/null 2>&1 || :
+remove_former "$project"
+former=''
 stop_stale
 since=$(date +%s)
 following='' ended=''

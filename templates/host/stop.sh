@@ -23,7 +23,7 @@ find /etc/systemd/system -maxdepth 1 -lname "$root/*" -printf '%f\n' | while rea
   systemctl reset-failed "$unit" 2>/dev/null || :
 done
 if command -v docker >/dev/null; then
-  docker compose down --remove-orphans >&2
+  remove_former ''
 fi
 rm -f environment
 echo stopped

@@ -21,6 +21,7 @@ mod look;
 mod manual;
 mod many;
 mod owner;
+mod owning;
 mod render;
 mod restoring;
 mod rollback;

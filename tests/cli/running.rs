@@ -23,7 +23,10 @@ impl Script {
             world.fake(program, "");
         }
         world.fake("date", "if [ \"$1\" = -d ]; then echo \"$2\"; else echo 0; fi");
-        let text = include_str!("../../templates/host/run.sh");
+        let text = concat!(
+            include_str!("../../templates/host/owner.sh"),
+            include_str!("../../templates/host/run.sh")
+        );
         let text = text.replace("cd /opt/torrust", &format!("cd {}", world.path("").display()));
         let mut bash = Command::new("bash");
         bash.args(["-c", &text, "deployer"]).env_clear();

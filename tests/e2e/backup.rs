@@ -145,13 +145,13 @@ fn a_backup_that_fails_leaves_the_old_ones_and_is_seen() {
 
     host.exec("sed -i 's/PATIENCE = 60/PATIENCE = 1/' /opt/torrust/backup/copy-sqlite.py");
     let lock = "import sqlite3, time; database = sqlite3.connect(\"/opt/torrust/storage/tracker/lib/database/tracker.db\"); database.execute(\"pragma locking_mode = exclusive\"); database.execute(\"begin exclusive\"); open(\"/root/locked\", \"w\"); time.sleep(60)";
-    host.exec("docker stop torrust-tracker-1");
+    host.exec("docker stop torrust-deployer-stack-tracker-1");
     let locker = host.spawn(&format!("python3 -c '{lock}'"));
     host.exec("until [ -e /root/locked ]; do sleep 0.1; done");
     assert!(!host.succeeds(SERVICE));
     let status = host.exec("systemctl status --full torrust-tracker-backup.service || :");
     assert!(status.contains("database is locked"), "{status}");
-    host.exec(&format!("kill {locker}; docker start torrust-tracker-1"));
+    host.exec(&format!("kill {locker}; docker start torrust-deployer-stack-tracker-1"));
     desk.deploy();
     assert!(host.succeeds(SERVICE), "{}", host.exec("journalctl --no-pager -u torrust-tracker-backup"));
     assert_checks(&desk.test(), CHECK, "passed", 1);

@@ -102,7 +102,9 @@ fn a_tracker_that_ends_at_once_and_one_that_never_gets_healthy() {
     let (desk, host) = running();
     let own = own_toml(&desk, &host, "threshold = \"info\"", "threshold = \"loud\"");
     let ended = fails_to_run(&desk, &own, "60");
-    ended.says(&["torrust-tracker-1", "exit code 101"]).helps(&format!("deploy {}", desk.name));
+    ended
+        .says(&["torrust-deployer-stack-tracker-1", "exit code 101"])
+        .helps(&format!("deploy {}", desk.name));
 
     let own = own_toml(&desk, &host, "127.0.0.1:1313", "127.0.0.1:1314");
     fails_to_run(&desk, &own, "6")

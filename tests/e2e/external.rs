@@ -148,7 +148,7 @@ fn deploys_once_the_server_is_right(desk: &Desk, host: &Host, server: &Server, r
     desk.deploy();
     let seen = host.exec("ps -eo args; docker ps --all --format '{{.Names}} {{.Command}}'");
     assert!(!seen.contains("p@s:s"), "{seen}");
-    assert_eq!(host.exec("docker ps --all --format '{{.Names}}'"), "torrust-tracker-1");
+    assert_eq!(host.exec("docker ps --all --format '{{.Names}}'"), "torrust-deployer-stack-tracker-1");
 }
 
 fn is_backed_up_and_never_overwritten(desk: &Desk, host: &Host) {
@@ -161,7 +161,7 @@ fn is_backed_up_and_never_overwritten(desk: &Desk, host: &Host) {
     );
     let refused = desk.run(&["backup", &desk.name, "restore", "latest", "--force"]).fails("state_refused");
     refused.says(&["nothing there is replaced"]).helps("tar -xzO -f");
-    assert_eq!(host.exec("docker ps --all --format '{{.Names}}'"), "torrust-tracker-1");
+    assert_eq!(host.exec("docker ps --all --format '{{.Names}}'"), "torrust-deployer-stack-tracker-1");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_tracker_keeps_its_data_on_a_user_s_mysql_server() {
 
     server.ask("DROP TABLE torrents, whitelist, torrust.keys");
     desk.run(&["test", &desk.name]).fails("test_failed").says(&["no tables of the tracker yet"]);
-    host.exec("docker restart torrust-tracker-1");
+    host.exec("docker restart torrust-deployer-stack-tracker-1");
     eventually("the tracker makes its tables again", || server.ask("SHOW TABLES").contains("whitelist"));
 
     // Without the client's image the server's greeting is all there is.

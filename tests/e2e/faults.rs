@@ -28,8 +28,8 @@ struct Fault {
 const FAULTS: [Fault; 16] = [
     Fault {
         what: "stopped container",
-        break_: "docker stop torrust-tracker-1",
-        mend: "docker start torrust-tracker-1; healthy tracker",
+        break_: "docker stop torrust-deployer-stack-tracker-1",
+        mend: "docker start torrust-deployer-stack-tracker-1; healthy tracker",
         seen: Seen::Basic("tracker: the container's health check"),
         line: "tracker",
         says: "exited with exit code 0",
@@ -47,8 +47,8 @@ const FAULTS: [Fault; 16] = [
         break_: "cp -a CADDYFILE /root/kept; cd storage/caddy/data; openssl req -new -newkey rsa:2048 -nodes -keyout old.key -subj /CN=api.lab.test \
                  -addext subjectAltName=DNS:api.lab.test -out old.csr; openssl x509 -req -in old.csr -CA $ROOT.crt -CAkey $ROOT.key -copy_extensions copy \
                  -not_before 20250101000000Z -not_after 20250201000000Z -out old.crt; chmod 644 old.*; \
-                 cd /opt/torrust; sed -i 's|^api.lab.test {|&\\ntls /data/old.crt /data/old.key|' CADDYFILE; docker restart torrust-caddy-1; healthy caddy",
-        mend: "cp -a /root/kept CADDYFILE; rm storage/caddy/data/old.*; docker restart torrust-caddy-1; healthy caddy",
+                 cd /opt/torrust; sed -i 's|^api.lab.test {|&\\ntls /data/old.crt /data/old.key|' CADDYFILE; docker restart torrust-deployer-stack-caddy-1; healthy caddy",
+        mend: "cp -a /root/kept CADDYFILE; rm storage/caddy/data/old.*; docker restart torrust-deployer-stack-caddy-1; healthy caddy",
         seen: Seen::Basic("api.lab.test: certificate"),
         line: "api.lab.test: certificate",
         says: "it expired at 2025-02-01T00:00:00Z",
@@ -103,7 +103,7 @@ const FAULTS: [Fault; 16] = [
     },
     Fault {
         what: "container too many in the stack",
-        break_: "docker create --name stranger --label com.docker.compose.project=torrust --label com.docker.compose.service=stranger IMAGE",
+        break_: "docker create --name stranger --label com.docker.compose.project=torrust-deployer-stack --label com.docker.compose.project.working_dir=/opt/torrust --label com.docker.compose.service=stranger IMAGE",
         mend: "docker rm --force stranger",
         seen: Seen::Full,
         line: "stranger",
@@ -111,11 +111,11 @@ const FAULTS: [Fault; 16] = [
     },
     Fault {
         what: "container of others on the stack's network",
-        break_: "docker run --detach --name listener --network torrust_tracker --entrypoint sleep IMAGE 1000",
+        break_: "docker run --detach --name listener --network torrust-deployer-stack_tracker --entrypoint sleep IMAGE 1000",
         mend: "docker rm --force listener",
         seen: Seen::Full,
         line: "listener",
-        says: "on torrust_tracker",
+        says: "on torrust-deployer-stack_tracker",
     },
     Fault {
         what: "full disk",
@@ -182,7 +182,7 @@ impl Fault {
 
 /// Runs a script where the stack is.
 fn filled(host: &Host, script: &str) {
-    let healthy = "healthy() { until [ \"$(docker inspect --format '{{.State.Health.Status}}' torrust-$1-1)\" = healthy ]; do sleep 0.2; done; }";
+    let healthy = "healthy() { until [ \"$(docker inspect --format '{{.State.Health.Status}}' torrust-deployer-stack-$1-1)\" = healthy ]; do sleep 0.2; done; }";
     let script = script
         .replace("IMAGE", lab::TRACKER)
         .replace("DATABASE", "storage/tracker/lib/database/tracker.db")

@@ -1,7 +1,10 @@
 //! Hosts on which other people have something, or which had a bad day: nothing of theirs is lost, and one command is enough.
 
+use std::fs;
+
 use crate::desk::Desk;
-use crate::host::eventually;
+use crate::host::{Host, eventually};
+use crate::lab;
 
 #[test]
 fn repaired_crash_loop_runs_after_one_deploy() {
@@ -14,4 +17,117 @@ fn repaired_crash_loop_runs_after_one_deploy() {
     assert_eq!(restarts(), "0");
     desk.test();
     assert_eq!(desk.deploy()["changed"], false, "nothing is restarted without a cause");
+}
+
+/// Somebody's own Compose project with the services `index` and `tracker`, up.
+fn project_of_others(host: &Host, name: &str) -> String {
+    let service =
+        |name: &str| format!("  {name}:\n    image: {}\n    entrypoint: [sleep, inf]\n", lab::TRACKER);
+    let compose = format!("name: {name}\nservices:\n{}{}", service("index"), service("tracker"));
+    host.exec(&format!("mkdir -p /root/theirs && cat >/root/theirs/compose.yaml <<'END'\n{compose}END\ncd /root/theirs && docker compose up --detach"));
+    theirs(host)
+}
+
+/// Their containers, with their starts.
+fn theirs(host: &Host) -> String {
+    host.exec("docker ps --all --quiet --filter label=com.docker.compose.project.working_dir=/root/theirs | xargs docker inspect --format '{{.Name}} {{.Id}} {{.State.Running}} {{.State.StartedAt}}' | sort")
+}
+
+#[test]
+fn project_of_others_is_left_alone() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    let before = project_of_others(&host, "torrust");
+    assert_eq!(before.lines().count(), 2);
+    desk.deploy_on(&host);
+    desk.test();
+    desk.run(&["destroy", &desk.name, "--force"]).ok();
+    assert_eq!(theirs(&host), before);
+    assert_eq!(host.exec("docker ps --all --format '{{.Names}}' | grep -c ^torrust-deployer || :"), "0");
+}
+
+#[test]
+fn names_of_the_stack_that_others_use_are_refused() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    let before = project_of_others(&host, "torrust-deployer-stack");
+    desk.create(&desk.config());
+    desk.register(&host);
+    desk.run(&["deploy", &desk.name])
+        .fails("state_refused")
+        .says(&[
+            "the container torrust-deployer-stack-index-1 of /root/theirs",
+            "torrust-deployer-stack-tracker-1",
+            "nothing was changed",
+        ])
+        .helps("cd /root/theirs");
+    assert_eq!(theirs(&host), before);
+    assert!(!host.succeeds("ls /opt/torrust/docker-compose.yml"));
+    host.exec("cd /root/theirs && docker compose down");
+    desk.deploy();
+    // One that comes later is seen by `run` alone.
+    let name = "torrust-deployer-stack-index-1";
+    host.exec(&format!("docker create --name {name} --entrypoint sleep {} 9", lab::TRACKER));
+    desk.run(&["run", &desk.name]).fails("state_refused").helps(&format!("docker rename {name}"));
+    host.exec(&format!("docker rm {name}"));
+    desk.run(&["run", &desk.name]).ok();
+}
+
+/// What the stack is called on the host: containers, networks and their bridges.
+fn names(host: &Host) -> String {
+    host.exec(
+        "docker ps --all --format '{{.Names}}'; docker network ls --format '{{.Name}}' | grep ^torrust; \
+         ip -o link show type bridge | grep -o 'br-torrust[0-9]*'",
+    )
+}
+
+/// Has the next release of the desk's environment in a Compose project of this name.
+fn name_project(desk: &Desk, name: &str) {
+    let template = include_str!("../../templates/docker-compose/docker-compose.yml.j2");
+    let text = template.replace("\nname: torrust-deployer-stack\n", &format!("\nname: {name}\n"));
+    fs::create_dir_all(desk.path("own/docker-compose")).unwrap();
+    desk.write("own/docker-compose/docker-compose.yml.j2", &text);
+    let mut stored = desk.stored();
+    stored["choices"]["templates"] = desk.path("own").display().to_string().into();
+    desk.write(&format!("data/{}/environment.json", desk.name), &stored.to_string());
+}
+
+const OLD: &str = "torrust-tracker-1\ntorrust_tracker\nbr-torrust1";
+const NEW: &str = "torrust-deployer-stack-tracker-1\ntorrust-deployer-stack_tracker\nbr-torrust1";
+
+#[test]
+fn host_of_an_older_project_name_moves_there_and_back() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    desk.create(&desk.config());
+    name_project(&desk, "torrust");
+    desk.register(&host);
+    desk.deploy();
+    assert_eq!(names(&host), OLD);
+    let database = |sql: &str| {
+        let file = "/opt/torrust/storage/tracker/lib/database/tracker.db";
+        host.exec(&format!("python3 -c \"import sqlite3; db = sqlite3.connect('{file}'); print(*db.execute('{sql}')); db.commit()\""))
+    };
+    database("CREATE TABLE kept (number)");
+    database("INSERT INTO kept VALUES (7)");
+    host.exec(&format!(
+        "docker run --detach --name spy --network torrust_tracker --entrypoint sleep {} 1000",
+        lab::TRACKER
+    ));
+    name_project(&desk, "torrust-deployer-stack");
+    desk.run(&["deploy", &desk.name])
+        .fails("state_refused")
+        .says(&["the container spy on the network torrust_tracker"])
+        .helps("sudo docker network disconnect torrust_tracker spy");
+    assert_eq!(names(&host), format!("spy\n{OLD}"));
+    host.exec("docker rm --force spy");
+    let well = |name: &str| {
+        assert_eq!((names(&host).as_str(), database("SELECT * FROM kept").as_str()), (name, "(7,)"));
+        assert_eq!(desk.run(&["status", &desk.name]).ok()["bad"], 0);
+        desk.test();
+    };
+    desk.deploy();
+    well(NEW);
+    desk.run(&["rollback", &desk.name]).ok();
+    well(OLD);
 }

@@ -73,7 +73,7 @@ impl Host {
     /// The tracker's container with its start: another one, or a restarted one, reads differently.
     pub fn tracker(&self) -> String {
         self.exec(
-            "docker inspect --format '{{.Id}} {{.State.Running}} {{.State.StartedAt}}' torrust-tracker-1",
+            "docker inspect --format '{{.Id}} {{.State.Running}} {{.State.StartedAt}}' torrust-deployer-stack-tracker-1",
         )
     }
 

@@ -11,7 +11,7 @@ use crate::host::{Host, eventually};
 
 /// What the tracker's container has said, as Docker tells it.
 fn said(host: &Host) -> Vec<String> {
-    let logs = host.exec("docker logs torrust-tracker-1 2>&1 | sed 's/\\x1b\\[[0-9;]*m//g'");
+    let logs = host.exec("docker logs torrust-deployer-stack-tracker-1 2>&1 | sed 's/\\x1b\\[[0-9;]*m//g'");
     logs.lines().map(str::to_owned).collect()
 }
 
@@ -56,9 +56,9 @@ fn logs_go_on_over_restarts_and_broken_connections() {
     let before = said(&host).len();
     let following = Following::start(&desk);
     eventually("the last line is told", || !following.read("lines").is_empty());
-    host.exec("docker restart torrust-tracker-1");
+    host.exec("docker restart torrust-deployer-stack-tracker-1");
     eventually("the restart is told", || following.read("told").contains("tracker runs again"));
-    host.exec("pkill -f '[s]shd.*torrust@notty'; docker restart torrust-tracker-1");
+    host.exec("pkill -f '[s]shd.*torrust@notty'; docker restart torrust-deployer-stack-tracker-1");
     eventually("the connection is back", || following.read("told").contains("connected again"));
     let all = said(&host);
     let wanted: Vec<_> = all[before - 1..].iter().map(|line| line.trim_end()).collect();

@@ -42,7 +42,7 @@ fn queries(host: &Host) -> Vec<String> {
 
 /// What the tracker's alerts compare, and whether one holds: the left side of each comparison has to have a value.
 fn alerts(host: &Host) -> Vec<String> {
-    let rules = host.exec("docker exec torrust-prometheus-1 cat /etc/prometheus/rules.yml");
+    let rules = host.exec("docker exec torrust-deployer-stack-prometheus-1 cat /etc/prometheus/rules.yml");
     let ratio = rules.split("- alert: TrackerUdpErrors").nth(1).and_then(|rest| rest.split(">-").nth(1));
     let ratio = ratio.and_then(|rest| rest.split(" > 0.1").next()).unwrap();
     let ratio = ratio.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -56,7 +56,8 @@ fn alerts(host: &Host) -> Vec<String> {
 /// Each query and its answer, for people, on the test's own output.
 fn show(host: &Host, queries: &[String]) {
     for query in queries {
-        let asked = "docker exec torrust-prometheus-1 promtool query instant http://127.0.0.1:9090";
+        let asked =
+            "docker exec torrust-deployer-stack-prometheus-1 promtool query instant http://127.0.0.1:9090";
         let answer = host.exec(&format!("{asked} '{query}'"));
         let _ = writeln!(stdout(), "{query}\n{answer}");
     }
@@ -68,7 +69,7 @@ fn alerts_fire_as_they_should(host: &Host) {
         let text = fs::read_to_string(lab::project().join(format!("lab/judge/{cases}-alerts.yml"))).unwrap();
         let file = format!("/tmp/{cases}-alerts.yml");
         host.exec(&format!(
-            "docker exec -i torrust-prometheus-1 sh -c 'cat >{file} && promtool test rules {file}' <<'CASES'\n{text}\nCASES"
+            "docker exec -i torrust-deployer-stack-prometheus-1 sh -c 'cat >{file} && promtool test rules {file}' <<'CASES'\n{text}\nCASES"
         ));
     }
 }
@@ -78,7 +79,7 @@ fn unanswered(host: &Host, queries: &[String]) -> String {
     let quoted: Vec<_> = queries.iter().map(|query| format!("'{query}'")).collect();
     host.exec(&format!(
         "for query in {}; do \
-           answer=$(docker exec torrust-prometheus-1 promtool query instant http://127.0.0.1:9090 \"$query\" 2>&1) && [ -n \"$answer\" ] \
+           answer=$(docker exec torrust-deployer-stack-prometheus-1 promtool query instant http://127.0.0.1:9090 \"$query\" 2>&1) && [ -n \"$answer\" ] \
            || echo \"$query: $answer\"; \
          done",
         quoted.join(" ")
@@ -140,7 +141,8 @@ fn reached_by_a_neighbour(host: &Host, address: &str) -> bool {
 
 fn a_route_to_the_containers_leads_nowhere(host: &Host) {
     let addresses = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
-    let addresses = host.exec(&format!("docker inspect --format '{addresses}' torrust-prometheus-1"));
+    let addresses =
+        host.exec(&format!("docker inspect --format '{addresses}' torrust-deployer-stack-prometheus-1"));
     let reached = || addresses.split_whitespace().any(|address| reached_by_a_neighbour(host, address));
     assert!(!reached(), "{addresses}");
     // Without the rule an older Docker lets the neighbour in: the question is one that has two answers.
@@ -166,7 +168,9 @@ fn another_password(desk: &Desk, host: &Host) {
     desk.deploy();
     assert_checks(&desk.test(), "Grafana 3000", "passed", 4);
     assert_eq!(before, host.exec(key));
-    let seen = host.exec("docker inspect torrust-grafana-1; docker logs torrust-grafana-1 2>&1");
+    let seen = host.exec(
+        "docker inspect torrust-deployer-stack-grafana-1; docker logs torrust-deployer-stack-grafana-1 2>&1",
+    );
     assert!(!seen.contains("pass\"word"), "{seen}");
 }
 
@@ -181,5 +185,5 @@ fn nobody_else_reads_them(host: &Host) {
         "cd /opt/torrust; grep -rlF uTq0 . --exclude-dir=data --exclude-dir=releases | xargs stat --format '%a %u %n' | sort",
     );
     assert_eq!(holding, "600 0 ./.env\n600 65534 ./storage/prometheus/etc/token");
-    host.exec("docker exec torrust-prometheus-1 promtool check config /etc/prometheus/prometheus.yml");
+    host.exec("docker exec torrust-deployer-stack-prometheus-1 promtool check config /etc/prometheus/prometheus.yml");
 }

@@ -32,9 +32,10 @@ fn set_password(desk: &Desk, password: &str) {
 }
 
 fn restart_the_server(host: &Host) {
-    host.exec("docker restart torrust-mysql-1");
+    host.exec("docker restart torrust-deployer-stack-mysql-1");
     eventually("MySQL is healthy again", || {
-        host.exec("docker inspect --format '{{.State.Health.Status}}' torrust-mysql-1") == "healthy"
+        host.exec("docker inspect --format '{{.State.Health.Status}}' torrust-deployer-stack-mysql-1")
+            == "healthy"
     });
 }
 
@@ -43,10 +44,10 @@ fn refuses_what_is_not_its_own(desk: &Desk, host: &Host, data: &str) {
     host.exec(&format!("install -d -o 999 -g 999 {data}; echo mine >{data}/ibdata1"));
     let failure = desk.run(&["deploy", &desk.name]).fails("service_unhealthy");
     failure.says(&[
-        "torrust-mysql-1",
+        "torrust-deployer-stack-mysql-1",
         "storage/mysql/data is not empty, and no MySQL data of ours: there is ibdata1",
     ]);
-    let starts = || host.exec("docker inspect --format '{{.RestartCount}}' torrust-mysql-1");
+    let starts = || host.exec("docker inspect --format '{{.RestartCount}}' torrust-deployer-stack-mysql-1");
     eventually("MySQL is started a third time", || starts().parse::<u32>().unwrap() >= 2);
     assert_eq!(host.exec(&format!("ls -A {data}; cat {data}/ibdata1")), "ibdata1\nmine");
     host.exec(&format!("cd /opt/torrust; docker compose down; rm {data}/ibdata1"));
@@ -69,7 +70,7 @@ fn the_tracker_keeps_its_data_in_mysql() {
         assert!(TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_err(), "{port} is open");
     }
     let seen =
-        host.exec("ps -eo args; docker inspect torrust-mysql-1 torrust-tracker-1 --format '{{.Config.Cmd}}'");
+        host.exec("ps -eo args; docker inspect torrust-deployer-stack-mysql-1 torrust-deployer-stack-tracker-1 --format '{{.Config.Cmd}}'");
     assert!(!seen.contains("p@ss"), "{seen}");
 
     let api = Api::of(&desk, &host);
@@ -87,7 +88,7 @@ fn the_tracker_keeps_its_data_in_mysql() {
         "cd /opt/torrust; docker compose down; chown root:root {data}/mysql.ibd; chmod 600 {data}/mysql.ibd"
     ));
     let failure = desk.run(&["run", &desk.name]).fails("service_unhealthy");
-    failure.says(&["torrust-mysql-1", "[ERROR]", "mysql.ibd"]);
+    failure.says(&["torrust-deployer-stack-mysql-1", "[ERROR]", "mysql.ibd"]);
     host.exec(&format!("chown 999:999 {data}/mysql.ibd"));
     desk.deploy();
     desk.test();

@@ -46,9 +46,10 @@ fn keys(host: &Host) -> String {
 }
 
 fn restart_the_server(host: &Host) {
-    host.exec("docker restart torrust-postgresql-1");
+    host.exec("docker restart torrust-deployer-stack-postgresql-1");
     eventually("PostgreSQL is healthy again", || {
-        host.exec("docker inspect --format '{{.State.Health.Status}}' torrust-postgresql-1") == "healthy"
+        host.exec("docker inspect --format '{{.State.Health.Status}}' torrust-deployer-stack-postgresql-1")
+            == "healthy"
     });
 }
 
@@ -56,7 +57,8 @@ fn restart_the_server(host: &Host) {
 fn refuses_what_is_not_its_own(desk: &Desk, host: &Host, data: &str) {
     host.exec(&format!("install -d -o 999 -g 999 {data}; echo mine >{data}/ibdata1"));
     let failure = desk.run(&["deploy", &desk.name]).fails("service_unhealthy");
-    failure.says(&["torrust-postgresql-1", "holds no PostgreSQL data of ours: it has ibdata1"]);
+    failure
+        .says(&["torrust-deployer-stack-postgresql-1", "holds no PostgreSQL data of ours: it has ibdata1"]);
     assert_eq!(host.exec(&format!("ls -A {data}; cat {data}/ibdata1")), "ibdata1\nmine");
     host.exec(&format!("cd /opt/torrust; docker compose down; rm {data}/ibdata1"));
 }
@@ -80,7 +82,7 @@ fn the_tracker_keeps_its_data_in_postgresql() {
         assert!(TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_err(), "{port} is open");
     }
     let seen = host.exec(
-        "ps -eo args; docker inspect torrust-postgresql-1 torrust-tracker-1 --format '{{.Config.Cmd}}'; docker logs torrust-postgresql-1 2>&1",
+        "ps -eo args; docker inspect torrust-deployer-stack-postgresql-1 torrust-deployer-stack-tracker-1 --format '{{.Config.Cmd}}'; docker logs torrust-deployer-stack-postgresql-1 2>&1",
     );
     assert!(!seen.contains("23456789:;"), "{seen}");
     let volumes = host.exec("docker volume ls --quiet --filter dangling=false | wc -l");
@@ -98,7 +100,10 @@ fn the_tracker_keeps_its_data_in_postgresql() {
 
     host.exec(&format!("cd /opt/torrust; docker compose down; chown -R root:root {data}/cluster"));
     let failure = desk.run(&["run", &desk.name]).fails("service_unhealthy");
-    failure.says(&["torrust-postgresql-1", "user 999 cannot read storage/postgresql/data/cluster"]);
+    failure.says(&[
+        "torrust-deployer-stack-postgresql-1",
+        "user 999 cannot read storage/postgresql/data/cluster",
+    ]);
     host.exec(&format!("chown -R 999:999 {data}/cluster"));
     desk.deploy();
     desk.test();

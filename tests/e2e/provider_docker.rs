@@ -34,7 +34,7 @@ fn from_nothing_to_a_tracker_that_answers_and_back() {
 
     // Again: nothing to do, and nothing was sent or restarted.
     let look = "docker ps --all --no-trunc --format '{{.ID}} {{.CreatedAt}}'; \
-                docker inspect --format '{{.State.StartedAt}}' torrust-tracker-1; \
+                docker inspect --format '{{.State.StartedAt}}' torrust-deployer-stack-tracker-1; \
                 find /opt/torrust -path '*/lib' -prune -o -path '*/log' -prune -o -type f ! -name .lock -printf '%p %T@\\n' | sort";
     let before = exec(&instance, look);
     assert_eq!(desk.deploy()["changed"], false);

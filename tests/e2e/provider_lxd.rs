@@ -21,7 +21,7 @@ fn from_nothing_to_a_tracker_that_answers_and_back() {
     assert_checks(&report, "API 1212", "passed", 3);
 
     let look = "docker ps --all --no-trunc --format '{{.ID}} {{.CreatedAt}}'; \
-                docker inspect --format '{{.State.StartedAt}}' torrust-tracker-1";
+                docker inspect --format '{{.State.StartedAt}}' torrust-deployer-stack-tracker-1";
     let before = exec(&desk, look);
     assert_eq!(desk.deploy()["changed"], false);
     assert_eq!(desk.run(&["provision", &desk.name]).ok()["state"], "running", "looked after, and as it was");

@@ -63,7 +63,7 @@ fn move_tag(host: &Host) {
 
 /// The image that the tracker runs.
 fn running_image(host: &Host) -> String {
-    host.exec("docker inspect --format '{{.Image}}' torrust-tracker-1")
+    host.exec("docker inspect --format '{{.Image}}' torrust-deployer-stack-tracker-1")
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn a_restore_that_is_cut_off_or_fails_leaves_a_whole_database() {
     desk.test();
 
     // A present database that cannot be saved is replaced only when that was said.
-    host.exec(&format!("docker stop torrust-tracker-1; dd if=/dev/zero of={database}/tracker.db bs=4096 count=3 seek=1 conv=notrunc"));
+    host.exec(&format!("docker stop torrust-deployer-stack-tracker-1; dd if=/dev/zero of={database}/tracker.db bs=4096 count=3 seek=1 conv=notrunc"));
     desk.run(&restore).fails("backup_failed").says(&["not touched"]).helps("--without-safety-copy");
     desk.run(&[&restore[..], &["--without-safety-copy"]].concat()).ok();
     assert_eq!(keys(), "1");

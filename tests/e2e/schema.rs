@@ -9,7 +9,7 @@ fn at_work(host: &Host) -> (String, String) {
     let schema = host.exec(
         "sed -n 's/^schema_version = \"\\(.*\\)\"/\\1/p' /opt/torrust/storage/tracker/etc/tracker.toml",
     );
-    (schema, host.exec("docker inspect --format '{{.Config.Image}}' torrust-tracker-1"))
+    (schema, host.exec("docker inspect --format '{{.Config.Image}}' torrust-deployer-stack-tracker-1"))
 }
 
 fn is(schema: &str, image: &str) -> (String, String) {

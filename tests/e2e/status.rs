@@ -74,7 +74,7 @@ fn other_containers(desk: &Desk, host: &Host) {
     up(
         r#"{"healthcheck": {"test": ["CMD", "false"], "interval": "1s", "retries": 1, "start_period": "0s"}}"#,
     );
-    let health = "docker inspect --format '{{.State.Health.Status}}' torrust-tracker-1";
+    let health = "docker inspect --format '{{.State.Health.Status}}' torrust-deployer-stack-tracker-1";
     eventually("unhealthy", || host.exec(health).trim() == "unhealthy");
     bad(desk, "tracker", "running, unhealthy");
     desk.deploy();
@@ -95,7 +95,7 @@ fn half_way_and_off(desk: &Desk, host: &Host) {
         state["stage"] = "configured".into();
         state.as_object_mut().unwrap().remove("release");
     });
-    host.exec("docker stop torrust-tracker-1");
+    host.exec("docker stop torrust-deployer-stack-tracker-1");
     assert_eq!(well(desk)["state"], "configured");
     let attempt = json!({ "command": "run", "step": "Start", "since": "2026-01-01T00:00:00Z" });
     store(&|state| state["attempt"] = attempt.clone());

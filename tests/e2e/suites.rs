@@ -157,7 +157,7 @@ fn a_load_goes_to_each_tracker_and_none_to_one_that_is_down() {
     let basic = desk.run_in_text(&["test", &desk.name, "--report", "xml"]);
     assert_eq!(basic.code, Some(0), "{}", basic.err);
     let good = desk.write("good.xml", &basic.out);
-    host.exec("docker stop torrust-tracker-1");
+    host.exec("docker stop torrust-deployer-stack-tracker-1");
     let failed = desk.run_in_text(&["test", &desk.name, "--report", "xml", "--timeout", "2"]);
     assert_eq!(failed.code, Some(1));
     assert!(failed.out.contains("<failure "), "{}", failed.out);
@@ -174,6 +174,6 @@ fn a_load_goes_to_each_tracker_and_none_to_one_that_is_down() {
     desk.run(&["test", &desk.name, "--suite", "full", "--timeout", "2"])
         .fails("test_failed")
         .says(&["UDP tracker 6969 over IPv4"]);
-    host.exec("docker start torrust-tracker-1");
+    host.exec("docker start torrust-deployer-stack-tracker-1");
     eventually("the tracker is back", || desk.run(&["test", &desk.name, "--timeout", "2"]).code == Some(0));
 }

@@ -261,7 +261,7 @@ fn goes_back_by_itself(case: &Case) {
     let failure = case.desk.run(&["deploy", "-f", &file]).fails("service_unhealthy");
     measured("an image that ends, and back by itself", peer.gap(), began.elapsed());
     let back = "release 2 is back (as release 4), and it is healthy";
-    failure.says(&["torrust-tracker-1", "does not get healthy", back]).helps("deploy -f FILE");
+    failure.says(&["torrust-deployer-stack-tracker-1", "does not get healthy", back]).helps("deploy -f FILE");
     assert_eq!((case.desk.stage(), case.release()), ("running".into(), "4".into()));
     case.desk.test();
     assert_eq!(case.desk.run(&["deploy", &case.desk.name]).ok()["changed"], false);

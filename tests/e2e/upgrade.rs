@@ -28,7 +28,7 @@ impl Store {
                  print(*[row[0] for row in d.execute(sys.argv[1])]); d.commit()' \"{sql}\""
             )),
             Self::Mysql => host.exec(&format!(
-                "docker exec torrust-mysql-1 mysql --defaults-file=/etc/torrust/mysql/client.cnf -N -e \"{sql}\" | tr '\\n' ' '"
+                "docker exec torrust-deployer-stack-mysql-1 mysql --defaults-file=/etc/torrust/mysql/client.cnf -N -e \"{sql}\" | tr '\\n' ' '"
             )).trim_end().to_owned(),
         }
     }

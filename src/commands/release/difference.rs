@@ -81,7 +81,7 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
     let (seen, images_missing) = images::compare(work)?;
     images::settle(work, &seen)?;
     render_files(work)?;
-    let script = Templates::of(&work.env)?.text("host/release.sh")?;
+    let script = Templates::of(&work.env)?.owner_script("release.sh")?;
     let source = work.env.config.images.source;
     let bundle = bundle(work)?.clone();
     let ssh = work.ssh()?;

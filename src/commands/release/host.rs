@@ -5,6 +5,7 @@ use crate::bundle::Bundle;
 use crate::config::ImageSource;
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran};
+use crate::stack::{self, InTheWay};
 use crate::tools::ssh::Ssh;
 
 /// What `release.sh` tells before it asks what to do.
@@ -31,6 +32,8 @@ pub struct Told {
     pub installing: bool,
     /// The environment whose release is on the host, when it is another one.
     foreign: Option<String>,
+    /// Things of others that are in the way.
+    in_the_way: Vec<InTheWay>,
     /// The image that cannot be had.
     pub unavailable: Option<String>,
 }
@@ -50,6 +53,7 @@ impl Told {
             "unknown" => self.unknown = true,
             "unrecorded" => self.unrecorded = true,
             "installing" => self.installing = true,
+            "stranger" | "attached" => self.in_the_way.extend(InTheWay::read(line)),
             "foreign" => self.foreign = Some(rest.to_owned()),
             "image-unavailable" => self.unavailable = Some(rest.to_owned()),
             _ => {}
@@ -118,6 +122,7 @@ pub fn converse(
     let ran = ssh.judge(ran)?;
     match &told.foreign {
         Some(other) => Err(foreign(other, ssh)),
+        None if !told.in_the_way.is_empty() => Err(stack::refusal(&told.in_the_way)),
         None => Ok((told, ran)),
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::output::Out;
 use crate::process::{Input, Ran, Stream};
 use crate::services::{self, Port, Reach};
+use crate::stack::{self, InTheWay};
 use crate::store::Environment;
 
 /// How far `docker compose up` came.
@@ -37,6 +38,7 @@ pub struct Starter<'w> {
     /// Whether others run now.
     changed: bool,
     listeners: Vec<Listener>,
+    in_the_way: Vec<InTheWay>,
     containers: Vec<Container>,
     up: Up,
     last: String,
@@ -60,6 +62,7 @@ impl<'w> Starter<'w> {
             restarted: vec![],
             changed: false,
             listeners: vec![],
+            in_the_way: vec![],
             containers: vec![],
             up: Up::Working,
             last: String::new(),
@@ -106,6 +109,10 @@ impl<'w> Starter<'w> {
                     .why(error)
             })?),
             "restarting" => self.restarted.push(rest.to_owned()),
+            "stranger" | "attached" => {
+                self.in_the_way.extend(InTheWay::read(line));
+                self.failure = Some(stack::refusal(&self.in_the_way));
+            }
             "half-restored" => self.fail(half_restored(&self.name, rest), input),
             "other-image" => self.fail(other_image(&self.name, rest), input),
             "ready" => self.answer_ready(input),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
+use crate::stack::PROJECT;
 
 /// One look.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -59,12 +60,29 @@ pub struct Docker {
     /// Why it told nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The Compose project that they are in, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The stack's containers.
     pub containers: Vec<Container>,
     /// All others on the host.
     pub others: Vec<Other>,
     /// What each image reference means on the host now.
     pub images: BTreeMap<String, Option<String>>,
+}
+
+impl Docker {
+    /// The Compose project of the stack.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        self.project.as_deref().unwrap_or(PROJECT)
+    }
+
+    /// Whether this is a network of the stack.
+    #[must_use]
+    pub fn has_network(&self, name: &str) -> bool {
+        name.strip_prefix(self.project()).is_some_and(|rest| rest.starts_with('_'))
+    }
 }
 
 /// A container of the stack.
@@ -328,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_look_at_the_containers_alone_is_read() {
-        let line = r#"{"began": 1.5, "docker": {"version": "26.1.5", "containers": [{"id": "1", "name": "torrust-tracker-1",
+        let line = r#"{"began": 1.5, "docker": {"version": "26.1.5", "containers": [{"id": "1", "name": "torrust-deployer-stack-tracker-1",
             "service": "tracker", "state": "running", "health": "", "started": "2026-11-22T12:30:42.012550488Z",
             "finished": "0001-01-01T00:00:00Z", "addresses": []}], "others": [], "images": {"a:b": null}}, "ended": 2}"#;
         let facts = parse(line).unwrap();

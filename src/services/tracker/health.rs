@@ -16,7 +16,7 @@ const READ: &str = include_str!("listeners.py");
 #[must_use]
 pub fn check(config: &Config) -> HostCheck {
     let url = format!("http://{}/health_check", from_inside(config.tracker.health_check_api.bind_address));
-    let labels = ["project=torrust", &format!("service={NAME}")]
+    let labels = ["project.working_dir=/opt/torrust", &format!("service={NAME}")]
         .map(|label| format!("--filter label=com.docker.compose.{label}"));
     let command = format!(
         "tracker=$(docker ps --quiet --no-trunc {}) && [ -n \"$tracker\" ] || {{ echo 'the tracker does not run'; exit 1; }}; \

@@ -26,7 +26,7 @@ pub fn explain(env: &Environment, checked: &mut [Checked]) {
 fn hint(name: &impl std::fmt::Display) -> String {
     format!(
         "; one possible cause: the tracker has banned this machine's address after wrong connection ids. A restart ends all \
-         bans: torrust-tracker-deployer ssh {name} -- sudo docker restart torrust-tracker-1"
+         bans: torrust-tracker-deployer ssh {name} -- sudo docker compose --project-directory /opt/torrust restart tracker"
     )
 }
 
@@ -57,7 +57,12 @@ mod tests {
         {
             let seen = seen(banning, udp, silent);
             assert!(seen.starts_with(silent) && seen.contains("one possible cause"), "{seen}");
-            assert!(seen.contains("ssh demo -- sudo docker restart torrust-tracker-1"), "{seen}");
+            assert!(
+                seen.contains(
+                    "ssh demo -- sudo docker compose --project-directory /opt/torrust restart tracker"
+                ),
+                "{seen}"
+            );
         }
         for image in ["torrust/tracker:3.0.0", "registry.lan:5000/lab/tracker:v3.0.0@sha256:00"] {
             assert_eq!(seen(image, udp, silent), silent, "release 3.0.0 bans nobody");

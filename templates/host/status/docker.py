@@ -6,7 +6,6 @@ import os
 import socket
 import time
 
-PROJECT = "torrust"
 LOG_LINES = 200
 
 
@@ -51,7 +50,7 @@ def arrived(image):
 
 
 def is_ours(listed):
-    return listed["Labels"].get("com.docker.compose.project") == PROJECT
+    return listed["Labels"].get("com.docker.compose.project.working_dir") == ROOT
 
 
 def is_a_look(listed):
@@ -84,6 +83,7 @@ class Containers:
         self.ids = {one["name"]: one["id"] for one in seen if one}
         return {
             "version": docker.version,
+            "project": next((one["Labels"].get("com.docker.compose.project") for one in ours), None),
             "containers": [one for one in seen if one],
             "others": [
                 {"name": one["Names"][0][1:], "image": one["Image"], "networks": list(one["NetworkSettings"]["Networks"])}

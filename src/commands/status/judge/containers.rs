@@ -33,7 +33,7 @@ pub fn judge(docker: &Docker, release: Option<&Release>, wanted: &Wanted) -> Vec
         });
     }
     lines.extend(others.iter().map(|container| unwanted(container, wanted)));
-    lines.extend(docker.others.iter().filter_map(|other| foreign(other, wanted)));
+    lines.extend(docker.others.iter().filter_map(|other| foreign(other, docker, wanted)));
     lines
 }
 
@@ -57,12 +57,12 @@ fn unwanted(container: &Container, wanted: &Wanted) -> Line {
 
 /// One that is none of the stack's: on the stack's networks it sees what it must not; on a host of our own nobody else
 /// should have one; elsewhere it is the host's owner's.
-fn foreign(other: &Other, wanted: &Wanted) -> Option<Line> {
+fn foreign(other: &Other, docker: &Docker, wanted: &Wanted) -> Option<Line> {
     let line = || {
         Line::ok(Topic::Services, &other.name, format!("{}, on {}", other.image, other.networks.join(", ")))
     };
     let remove = || wanted.on_host(&format!("sudo docker rm --force {}", other.name));
-    if other.networks.iter().any(|network| network.starts_with("torrust_")) {
+    if other.networks.iter().any(|network| docker.has_network(network)) {
         return Some(line().bad("no container of others on the stack's networks", remove()));
     }
     wanted.made_by_us.then(|| line().warning("no container but the stack's on this host", remove()))
@@ -103,7 +103,8 @@ impl Look<'_> {
         if let Some(expected) = self.other_image() {
             return line.bad(expected, deploy);
         }
-        let mut networks = self.pinned.networks.iter().map(|name| format!("torrust_{name}"));
+        let mut networks =
+            self.pinned.networks.iter().map(|name| format!("{}_{name}", self.docker.project()));
         if let Some(network) = networks.find(|network| !container.networks.contains(network)) {
             return line.bad(format!("to be on the network {network}"), deploy);
         }

@@ -30,7 +30,7 @@ fn wanted(stage: Stage) -> Wanted {
 fn container() -> Container {
     Container {
         id: "1".into(),
-        name: "torrust-tracker-1".into(),
+        name: "torrust-deployer-stack-tracker-1".into(),
         service: "tracker".into(),
         state: "running".into(),
         health: "healthy".into(),
@@ -38,7 +38,7 @@ fn container() -> Container {
         finished: Some(Timestamp::now()),
         image: IMAGE.into(),
         image_id: "sha256:0123456789abcdef".into(),
-        networks: vec!["torrust_tracker".into()],
+        networks: vec!["torrust-deployer-stack_tracker".into()],
         cpu_percent: Some(3.25),
         memory: Some(22 << 20),
         memory_limit: Some(2 << 30),
@@ -155,7 +155,7 @@ fn faults_of_containers() {
         (Bad, "paused", |one| one.state = "paused".into()),
         (Bad, "running, unhealthy", |one| one.health = "unhealthy".into()),
         (Bad, "expected the image torrust/tracker:develop", |one| one.image = "other:1".into()),
-        (Bad, "on the network torrust_tracker", |one| one.networks.clear()),
+        (Bad, "on the network torrust-deployer-stack_tracker", |one| one.networks.clear()),
         (Warning, "to name the image that runs", |one| one.image_id = "sha256:old".into()),
         (Warning, "3 restarts", |one| one.restarts = 3),
         (Warning, "running, starting", |one| one.health = "starting".into()),
@@ -167,13 +167,15 @@ fn faults_of_containers() {
     assert_fault(Bad, "tracker", "that was released as", |facts| {
         facts.release.as_mut().unwrap().images.insert(IMAGE.into(), "sha256:released".into());
     });
-    let twice = Container { name: "torrust-tracker-2".into(), ..container() };
-    assert_fault(Bad, "torrust-tracker-2", "no such container", |facts| facts.docker.containers.push(twice));
+    let twice = Container { name: "torrust-deployer-stack-tracker-2".into(), ..container() };
+    assert_fault(Bad, "torrust-deployer-stack-tracker-2", "no such container", |facts| {
+        facts.docker.containers.push(twice);
+    });
     assert_fault(Bad, "Docker Engine", "refused", |facts| facts.docker.error = Some("refused".into()));
     let other =
         |network: &str| Other { name: "web".into(), image: "nginx".into(), networks: vec![network.into()] };
     assert_fault(Bad, "web", "on the stack's networks", |facts| {
-        facts.docker.others.push(other("torrust_database"));
+        facts.docker.others.push(other("torrust-deployer-stack_database"));
     });
     assert_fault(Warning, "web", "but the stack's", |facts| facts.docker.others.push(other("bridge")));
 }

@@ -88,13 +88,17 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_told() {
-        let first = states(&[("torrust-tracker-1", "running healthy"), ("clock", "ok"), ("disk", "BAD")]);
+        let first = states(&[
+            ("torrust-deployer-stack-tracker-1", "running healthy"),
+            ("clock", "ok"),
+            ("disk", "BAD"),
+        ]);
         assert_eq!(
             changes(&States::new(), &first),
-            ["disk: now BAD", "torrust-tracker-1: now running healthy"]
+            ["disk: now BAD", "torrust-deployer-stack-tracker-1: now running healthy"]
         );
         assert!(changes(&first, &first).is_empty());
         let next = states(&[("clock", "skipped"), ("disk", "ok")]);
-        assert_eq!(changes(&first, &next), ["disk: now ok", "torrust-tracker-1: gone"]);
+        assert_eq!(changes(&first, &next), ["disk: now ok", "torrust-deployer-stack-tracker-1: gone"]);
     }
 }

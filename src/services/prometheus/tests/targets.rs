@@ -62,7 +62,7 @@ fn answered(targets: Value) -> Value {
 fn container(status: &str, address: &str) -> Value {
     json!([{ "Config": { "Image": "torrust/tracker:3.0.0" },
              "State": { "Status": status, "StartedAt": "@500@" },
-             "NetworkSettings": { "Networks": { "torrust_metrics": { "IPAddress": address } } } }])
+             "NetworkSettings": { "Networks": { "torrust-deployer-stack_metrics": { "IPAddress": address } } } }])
 }
 
 /// A healthy stack whose targets are up; a test changes one answer.

@@ -19,7 +19,7 @@ fn container(service: &str, health: &str, cpu: f64) -> Container {
         health: health.into(),
         started: Some(Timestamp::now() - 2.hours()),
         image: format!("lab/{service}:1.0"),
-        networks: vec!["torrust_metrics".into()],
+        networks: vec!["torrust-deployer-stack_metrics".into()],
         cpu_percent: Some(cpu),
         memory: Some(25 << 20),
         memory_limit: Some(2 << 30),
@@ -51,7 +51,7 @@ fn look(second: u32) -> Facts {
         }),
         release: Some(Release { number: Some("1".into()), files: 9, ..Release::default() }),
         figures: Some(figures.into()),
-        log: Some(Log { container: "torrust-tracker-1".into(), lines }),
+        log: Some(Log { container: "torrust-deployer-stack-tracker-1".into(), lines }),
         ..Facts::default()
     }
 }
