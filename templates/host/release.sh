@@ -13,6 +13,7 @@
 # It answers with one fact a line, then waits for one word:
 #   release N            the release in place (0: none)
 #   foreign ENVIRONMENT             the host has the release of another one; that is all
+#   theirs PATH                     a file or folder here that no release put here, and there is no release; that is all
 #   stranger KIND NAME FOLDER | attached NAME NETWORK    a thing of others that is in the way: see owner.sh; that is all
 #   unknown N                       the release to be put back is not kept; that is all
 #   manifest SHA256                 of the release to be put back
@@ -23,7 +24,8 @@
 # stop:  nothing is done.
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
 # apply: a tar stream with those files follows, unless they are kept here; it becomes the next release, "released N", and
-#        "kept N" tells each one that is kept.
+#        "kept N" tells each one that is kept. "replaced N PATH": a file that somebody changed since the release before was
+#        copied to releases/N/replaced/ before it was replaced.
 set -euo pipefail
 umask 077
 environment=$1 source=$2 lines=$3
@@ -90,7 +92,7 @@ receive() {
   local sum mode owner path wrong
   rm -rf "$incoming"
   mkdir -p "$incoming"
-  if [ -n "$back" ]; then cp -a "$back/." "$incoming"
+  if [ -n "$back" ]; then cp -a "$back/." "$incoming" && rm -rf "$incoming/replaced"
   else tar -x --no-same-owner -C "$incoming" || fail "the files did not arrive whole"
   fi
   while read -r sum mode owner path; do
@@ -155,6 +157,30 @@ make_folders() {
     [ "$kind" = dir ] || continue
     [ -d "$root/$path" ] || install -d -m "$mode" -o "$owner" -g "$owner" "$root/$path"
   done <<<"$manifest"
+}
+
+# Without a release of ours, what is here is of others; data may be, too, as a restored disk has it.
+theirs() {
+  [ ! -e "$root/environment" ] && [ ! -e "$releases/current/manifest" ] && [ -d "$root" ] || return 0
+  find "$root" -mindepth 1 -maxdepth 1 ! -name .lock ! -name storage ! -name lost+found ! -name releases -printf 'theirs %f\n' | sort
+  # What a first release that was cut off left there is nobody's.
+  [ -z "$(find "$releases" -mindepth 1 ! -path "$incoming*" -print -quit 2>/dev/null)" ] || echo 'theirs releases'
+  sed -n 's/^differs storage/theirs storage/p' <<<"$changes"
+}
+
+# What somebody changed since the release in place is on no other disk.
+save_replaced() {
+  local path number=$(($(current) + 1))
+  [ -e "$releases/current/manifest" ] || return 0
+  cd "$root"
+  { grep -vE '^(dir|unit) ' releases/current/manifest | sed -E 's/^(\S+) \S+ \S+ /\1  /' | sha256sum --check 2>/dev/null || :; } |
+    sed -n 's/: FAILED$//p' | while read -r path; do
+      # What is as this release wants it is not replaced.
+      ! grep -qxF "$path" < <(paths <<<"$manifest") || grep -qxF "differs $path" <<<"$changes" || continue
+      mkdir -p "$incoming/replaced"
+      cp -a --parents "$path" "$incoming/replaced"
+      echo "replaced $number $path"
+    done
 }
 
 # All copies first, then all renames: a rename needs no room, so that none or all of the files change.
@@ -268,6 +294,8 @@ fi
 in_the_way=$(strangers "$project")
 [ -z "$in_the_way" ] || { echo "$in_the_way"; exit 0; }
 changes=$(compare)
+in_the_way=$(theirs)
+[ -z "$in_the_way" ] || { echo "$in_the_way"; exit 0; }
 mapfile -t names < <(cut -d ' ' -f 1 <<<"$wanted_images")
 present=$(images "${names[@]}")
 echo "release $(current)"
@@ -288,6 +316,9 @@ case $word in
     trap tidy EXIT
     receive
     find_images
+    save_replaced
+    # From here on what is here is ours, also when this is cut off.
+    [ -e "$root/environment" ] || echo "$environment" >"$root/environment"
     make_folders
     install_files
     install_units

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::api;
-use crate::deploy::TOKEN;
+use crate::deploy::{TOKEN, api_only};
 use crate::world::{World, snapshot};
 
 /// A running environment with that many releases, each with an image of its number.
@@ -165,4 +165,29 @@ fn a_release_of_another_machine_is_not_taken_for_ours() {
     let after = world.state("minimal");
     assert_eq!((&before["config"], &before["stage"]), (&after["config"], &after["stage"]));
     assert_eq!(before.get("again"), after.get("again"));
+}
+
+#[test]
+fn files_of_others_and_changed_files_are_told_with_what_to_type() {
+    let world = World::with_tools();
+    let port = api::start(TOKEN);
+    api_only(&world, port);
+    let ssh = include_str!("fakes/ssh");
+    let ready = "    echo ready\n    answer\n    [ \"$word\" = apply ]";
+    assert!(ssh.contains(ready));
+    world.fake(
+        "ssh",
+        &ssh.replace(ready, &format!("    echo theirs .env; echo theirs compose.yaml; exit 0\n{ready}")),
+    );
+    let refusal = world.refusal(&["deploy", "-f", "env.json"]);
+    assert_eq!(refusal.code, "state_refused");
+    assert_eq!(
+        refusal.message,
+        "the host's /opt/torrust has files that no release put there: .env, compose.yaml"
+    );
+    let moved = "sudo mv '/opt/torrust/.env' '/opt/torrust/compose.yaml' /opt/torrust.before/";
+    assert!(refusal.help.contains(moved), "{}", refusal.help);
+    world.fake("ssh", &ssh.replace(ready, &format!("    echo replaced 2 .env\n{ready}")));
+    let output = world.ok(&["deploy", "minimal"]);
+    assert!(output.stderr.contains("sudo cat '/opt/torrust/releases/2/replaced/.env'"), "{}", output.stderr);
 }

@@ -131,3 +131,34 @@ fn host_of_an_older_project_name_moves_there_and_back() {
     desk.run(&["rollback", &desk.name]).ok();
     well(OLD);
 }
+
+#[test]
+fn folder_of_others_is_refused_and_what_was_changed_is_kept() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    host.exec("cd /opt/torrust && echo PASSWORD=only-here >.env && printf 'services: {}\\n' >compose.yaml && mkdir releases && echo 1 >releases/1");
+    desk.create(&desk.config());
+    desk.register(&host);
+    let failure = desk
+        .run(&["deploy", &desk.name])
+        .fails("state_refused")
+        .says(&["files that no release put there: .env, compose.yaml, releases", "nothing was changed"]);
+    assert_eq!(
+        host.exec("cd /opt/torrust && cat .env compose.yaml releases/1; ls"),
+        "PASSWORD=only-here\nservices: {}\n1\ncompose.yaml\nreleases\nstorage"
+    );
+    // What the help says works.
+    for line in failure.help.lines().filter_map(|line| line.split_once(" sudo ")) {
+        host.exec(line.1);
+    }
+    desk.deploy();
+    assert_eq!(host.exec("cat /opt/torrust.before/.env"), "PASSWORD=only-here");
+
+    host.exec("cd /opt/torrust && echo '# mine' >>storage/tracker/etc/tracker.toml");
+    let ran = desk.run(&["deploy", &desk.name]);
+    assert!(ran.err.contains("releases/2/replaced/storage/tracker/etc/tracker.toml"), "{}", ran.err);
+    ran.ok();
+    let kept = "tail -n 1 /opt/torrust/releases/2/replaced/storage/tracker/etc/tracker.toml; stat -c '%a %u' /opt/torrust/releases/2/replaced/storage/tracker/etc/tracker.toml";
+    assert!(host.exec(kept).starts_with("# mine\n"), "{}", host.exec(kept));
+    desk.test();
+}

@@ -6,7 +6,7 @@ use crate::config::ImageSource;
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran};
 use crate::stack::{self, InTheWay};
-use crate::tools::ssh::Ssh;
+use crate::tools::ssh::{Ssh, sh_quote};
 
 /// What `release.sh` tells before it asks what to do.
 #[derive(Default)]
@@ -32,6 +32,10 @@ pub struct Told {
     pub installing: bool,
     /// The environment whose release is on the host, when it is another one.
     foreign: Option<String>,
+    /// Files and folders that no release put in the place of the first one.
+    theirs: Vec<String>,
+    /// Files that somebody had changed, below the folder that has the copies.
+    replaced: Vec<String>,
     /// Things of others that are in the way.
     in_the_way: Vec<InTheWay>,
     /// The image that cannot be had.
@@ -53,6 +57,11 @@ impl Told {
             "unknown" => self.unknown = true,
             "unrecorded" => self.unrecorded = true,
             "installing" => self.installing = true,
+            "theirs" => self.theirs.push(rest.to_owned()),
+            "replaced" => self.replaced.extend(
+                rest.split_once(' ')
+                    .map(|(number, path)| format!("/opt/torrust/releases/{number}/replaced/{path}")),
+            ),
             "stranger" | "attached" => self.in_the_way.extend(InTheWay::read(line)),
             "foreign" => self.foreign = Some(rest.to_owned()),
             "image-unavailable" => self.unavailable = Some(rest.to_owned()),
@@ -120,11 +129,33 @@ pub fn converse(
         Ok(())
     })?;
     let ran = ssh.judge(ran)?;
+    for copy in &told.replaced {
+        ssh.runner().out.warn(&format!(
+            "a file of the release was changed on the host; the release's is in its place, the changed one is kept: {} sudo cat {}",
+            ssh.target.shown(),
+            sh_quote(copy)
+        ));
+    }
     match &told.foreign {
         Some(other) => Err(foreign(other, ssh)),
+        None if !told.theirs.is_empty() => Err(theirs(&told.theirs, ssh)),
         None if !told.in_the_way.is_empty() => Err(stack::refusal(&told.in_the_way)),
         None => Ok((told, ran)),
     }
+}
+
+/// What is there may be the only copy.
+fn theirs(paths: &[String], ssh: &Ssh) -> Error {
+    let quoted: Vec<String> = paths.iter().map(|path| sh_quote(&format!("/opt/torrust/{path}"))).collect();
+    let shown = ssh.target.shown();
+    Error::new(
+        Code::StateRefused,
+        format!("the host's /opt/torrust has files that no release put there: {}", paths.join(", ")),
+    )
+    .why("a release would replace them or be mixed with them; nothing was changed")
+    .help(format!("if nobody uses them, move them away: {shown} sudo mkdir /opt/torrust.before"))
+    .help(format!("and: {shown} sudo mv {} /opt/torrust.before/", quoted.join(" ")))
+    .help("or use another host")
 }
 
 fn foreign(other: &str, ssh: &Ssh) -> Error {
