@@ -21,7 +21,7 @@ addresses() {
 
 wait_for_ssh() {
   deadline=$(($(now) + 60))
-  until ssh-keyscan -T 1 "$2" 2>/dev/null | grep -q ssh-; do
+  until ssh-keyscan -T 5 "$2" 2>/dev/null | grep -q ssh-; do
     if [ "$(now)" -ge "$deadline" ] || [ "$(docker inspect --format '{{.State.Status}}' "$1")" != running ]; then
       docker logs --tail 20 "$1" >&2
       die "$1 does not answer SSH on $2; above is what it said. Remove it: lab/host.sh down $1"

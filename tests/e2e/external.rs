@@ -136,8 +136,11 @@ fn change(desk: &Desk, config: &Value) {
 
 /// Each fault is said as what it is, both where the stack does not start and in `test`.
 fn deploys_once_the_server_is_right(desk: &Desk, host: &Host, server: &Server, right: &Value) {
-    let failure = desk.run(&["deploy", &desk.name]).fails("service_unhealthy");
-    failure.says(&["tracker", "refuses the connection: is the server running"]);
+    // Release 3.0.0 waits half a minute each time, and what says so is the same for both.
+    if server.driver == "postgresql" {
+        let failure = desk.run(&["deploy", &desk.name]).fails("service_unhealthy");
+        failure.says(&["tracker", "refuses the connection: is the server running"]);
+    }
     server.start();
     let mut wrong = right.clone();
     wrong["tracker"]["core"]["database"]["password"] = "not-the-password".into();
@@ -179,9 +182,11 @@ fn the_tracker_keeps_its_data_on_a_user_s_mysql_server() {
     server.stop();
     let failed = desk.run(&["test", &desk.name]).fails("test_failed");
     failed.says(&["refuses the connection"]);
-    let status = desk.run(&["status", &desk.name]).ok().to_string();
-    assert!(status.contains("refuses the connection"), "{status}");
+    let status = desk.run(&["status", &desk.name]).fails("status_bad");
+    status.says(&["refuses the connection"]);
     server.start();
+    let health = "docker inspect --format '{{.State.Health.Status}}' torrust-tracker-1";
+    eventually("Docker finds the tracker healthy again", || host.exec(health) == "healthy");
     desk.test();
 
     server.ask("DROP TABLE torrents, whitelist, torrust.keys");

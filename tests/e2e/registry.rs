@@ -112,6 +112,7 @@ fn a_tag_that_moves_in_the_middle_of_a_release_is_not_released() {
     host.exec("printf 'FROM lab/tracker:3.0.0\nLABEL moved=yes\n' | docker build --quiet --tag moved -");
     desk.create(&desk.config());
     desk.register(&host);
+    desk.run(&["configure", &desk.name]).ok();
     // Between the look at the images and the files: an `ssh` that lets the tag move first.
     let real =
         lab::path().split(':').map(|folder| format!("{folder}/ssh")).find(|ssh| fs::exists(ssh).unwrap());

@@ -65,6 +65,7 @@ fn an_image_that_tells_nothing_is_taken_by_its_tag_and_that_is_said() {
     config["images"]["tracker"] = "lab/tracker:no-schema".into();
     desk.create(&config);
     desk.register(&host);
+    desk.run(&["configure", &desk.name]).ok();
     let released = desk.run_in_text(&["release", &desk.name]);
     assert_eq!(released.code, Some(0), "{}", released.err);
     let said = "the tracker's schema is 3.0.0, by the image's tag: it has neither a default configuration nor a version label";

@@ -1,5 +1,6 @@
 //! Another configuration for a running tracker, with the time that its peers are without it; and the way back.
 
+use std::fs;
 use std::io::{Write, stdout};
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -212,31 +213,37 @@ fn refused(case: &Case) {
     assert_eq!(case.desk.stage(), "running");
 }
 
-/// The stored configuration, of its images the tracker's alone: a rollback names those that its release had.
-fn description(case: &Case) -> Value {
-    let mut config = case.desk.stored()["config"].clone();
-    config["images"] = config["images"]["tracker"].take();
-    config
+/// The stored configuration is the one that this release was made from: `before`, with a name for each image that it leaves
+/// to the program, since a later version has other ones.
+fn is_configuration_of(case: &Case, release: u64, before: &Value) {
+    let mut stored = case.desk.stored()["config"].clone();
+    let file = case.desk.path(&format!("data/{}/releases/{release}.json", case.desk.name));
+    let kept: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(stored, kept["config"]);
+    let images = stored["images"].as_object_mut().unwrap();
+    assert!(images.len() > 3 && images.values().all(Value::is_string), "{images:?}");
+    images.retain(|name, _| before["images"].get(name).is_some());
+    assert_eq!(&stored, before);
 }
 
 #[test]
 fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
     let mut case = Case::start(|_| {});
-    let first = description(&case);
+    let first = case.desk.stored()["config"].clone();
     case.deploy("a second release", &[6969], |config| {
         config["tracker"]["http_api"]["admin_token"] = "another-token-with-24-chars".into();
     });
-    let second = description(&case);
+    let second = case.desk.stored()["config"].clone();
     goes_back_by_itself(&case);
-    assert_eq!(description(&case), second);
+    is_configuration_of(&case, 2, &second);
 
     is_killed_on_the_way_back(&case);
-    assert_eq!(description(&case), second);
+    is_configuration_of(&case, 4, &second);
     assert!(case.desk.stored()["choices"].get("tracker_toml").is_none());
 
     let back = case.roll_back("rollback to the release before", &[]);
     assert_eq!(back["put_back"], 1, "2 and its copies are behind us");
-    assert_eq!(description(&case), first);
+    is_configuration_of(&case, 1, &first);
     case.desk.test();
     let none = case.desk.run(&["rollback", &case.desk.name]).fails("state_refused");
     none.says(&["no release", "release 2 of", "in place"]).helps("--to N");
@@ -248,9 +255,10 @@ fn a_broken_update_goes_back_by_itself_and_any_release_by_hand() {
     assert_eq!(case.host.exec(image), was);
     assert_eq!(
         case.host.exec("cat /opt/torrust/releases/current/images"),
-        format!("lab/tracker:3.0.0 {was}")
+        format!("lab/tracker:3.0.0 {was} -"),
+        "no registry has it"
     );
-    assert_eq!(description(&case), second);
+    is_configuration_of(&case, 2, &second);
 }
 
 fn goes_back_by_itself(case: &Case) {
@@ -270,11 +278,12 @@ fn goes_back_by_itself(case: &Case) {
 /// A broken release that is kept is put back by hand, and that is killed at some moments.
 fn is_killed_on_the_way_back(case: &Case) {
     let toml = case.host.exec("cat /opt/torrust/storage/tracker/etc/tracker.toml");
-    let own = toml.replace("schema_version = \"2.0.0\"", "schema_version = \"9.9.9\"");
+    let own = toml.replace("threshold = \"info\"", "threshold = \"loud\"");
+    assert_ne!(own, toml);
     let own = case.desk.write("own.toml", &own);
     case.desk.run(&["release", &case.desk.name, "--config", &own]).ok();
     let kept = case.desk.run(&["run", &case.desk.name, "--no-rollback"]).fails("service_unhealthy");
-    kept.says(&["UnsupportedVersion"]).helps("--to 4");
+    kept.says(&["loud"]).helps("--to 4");
     assert_eq!((case.desk.stage(), case.release()), ("released".into(), "5".into()));
     for (step, delay) in
         [("Put the kept release back", 0), ("Put the kept release back", 250), ("Start the containers", 100)]
