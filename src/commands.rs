@@ -52,7 +52,7 @@ pub enum Command {
     Check(check::Args),
     /// Create an environment, or write an example configuration or its schema
     Create(create::Args),
-    /// Check a configuration file in full, without any effect
+    /// Check a configuration file, without any effect; secrets that it refers to are not looked up
     Validate(validate::Args),
     /// List all environments
     List(list::Args),

@@ -25,13 +25,14 @@ mod tracker;
 #[cfg(test)]
 mod tests;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::LazyLock;
 
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
 pub use images::*;
-pub use lacks::{lacks, unfit_password};
+pub use lacks::{Lack, lacks, lacks_with_own_file, unfit_password};
 pub use model::*;
 pub use name::EnvironmentName;
 pub use problems::{Problem, Style};
@@ -42,6 +43,7 @@ pub use template::template;
 pub use tracker::*;
 
 use crate::error::{Code, Error, Result};
+use crate::input;
 use crate::services::tracker::schema::Schema;
 
 /// A configuration that can be deployed, and what its user should know about it.
@@ -55,18 +57,26 @@ pub struct Loaded {
     pub drawing: String,
 }
 
-/// Reads and checks a configuration file, and draws its problems in that style; relative paths in it start from the current folder.
+const OTHER_FILE: &str = "name a regular file that you may read, or `-` for standard input: COMMAND | torrust-tracker-deployer validate -f -";
+const NO_FILE: &str =
+    "check the path; for a new file: torrust-tracker-deployer create template > my-env.json";
+
+/// Reads and checks a configuration file, or standard input for `-`, and draws its problems in that style; relative paths in
+/// it start from the current folder.
 pub fn load(path: &Path, style: Style) -> Result<Loaded> {
-    let shown = path.display().to_string();
+    let from_input = path.as_os_str() == input::STANDARD_INPUT;
+    let shown = if from_input { "standard input".to_owned() } else { path.display().to_string() };
     let unreadable =
         || Error::new(Code::ConfigInvalid, format!("the configuration file `{shown}` cannot be read"));
-    let bytes = std::fs::read(path).map_err(|cause| {
-        let help = if path.is_dir() {
-            "this is a folder; name the JSON file in it"
-        } else {
-            "check the path; for a new file: torrust-tracker-deployer create template > my-env.json"
-        };
-        unreadable().why(cause).help(help)
+    let read = if from_input { input::standard_input() } else { input::read(path) };
+    let bytes = read.map_err(|cause| match cause.kind() {
+        ErrorKind::Interrupted => crate::interrupt::error(),
+        ErrorKind::FileTooLarge => {
+            unreadable().why(cause).help("is it the right file? an environment takes a few KiB")
+        }
+        _ if path.is_dir() => unreadable().why(cause).help("this is a folder; name the JSON file in it"),
+        _ if path.exists() => unreadable().why(cause).help(OTHER_FILE),
+        _ => unreadable().why(cause).help(NO_FILE),
     })?;
     let text = String::from_utf8(bytes).map_err(|cause| {
         let valid = &cause.as_bytes()[..cause.utf8_error().valid_up_to()];

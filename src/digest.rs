@@ -1,7 +1,6 @@
 //! SHA-256 (FIPS 180-4) as text.
 
 use std::fmt::Write;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -18,7 +17,7 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 /// # Errors
 /// It cannot be read.
 pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 256 * 1024]);
+    let (mut file, mut hash, mut buffer) = (crate::input::open(path)?, Sha256::new(), vec![0; 256 * 1024]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hex(&hash.finalize())),

@@ -9,6 +9,7 @@ mod compose;
 mod config;
 mod digest;
 mod error;
+mod input;
 mod interrupt;
 mod output;
 mod probe;

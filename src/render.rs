@@ -142,7 +142,7 @@ impl Templates {
 
     fn bytes(&self, path: &str) -> Result<Vec<u8>> {
         if let Some(own) = self.own.as_ref().map(|folder| folder.join(path)).filter(|own| own.is_file()) {
-            return std::fs::read(&own).map_err(|error| {
+            return crate::input::read(&own).map_err(|error| {
                 Error::new(Code::StorageFailed, format!("cannot read {}", own.display())).why(error)
             });
         }

@@ -53,7 +53,7 @@ struct Target {
 
 #[derive(Debug, clap::Args)]
 struct FromFile {
-    /// The configuration file
+    /// The configuration file; `-` is standard input
     #[arg(short, long, alias = "env-file", value_name = "FILE")]
     file: PathBuf,
 }

@@ -23,7 +23,7 @@ use crate::story::{Phase, Work};
 pub struct Args {
     #[command(flatten)]
     names: Names,
-    /// Create the environment from this configuration file first, or update it
+    /// Create the environment from this configuration file first, or update it; `-` is standard input
     #[arg(short, long, alias = "env-file", value_name = "FILE", conflicts_with_all = ["environments", "all"])]
     file: Option<PathBuf>,
     /// Pull images again whose tags may lead to other images by now

@@ -40,7 +40,7 @@ pub struct Args {
     /// The environment's name
     #[arg(long, value_name = "ENV", value_parser = super::name)]
     env_name: Option<EnvironmentName>,
-    /// A configuration file, of which nothing is stored
+    /// A configuration file, of which nothing is stored; `-` is standard input
     #[arg(short, long, alias = "env-file", value_name = "FILE")]
     file: Option<PathBuf>,
     /// The host's address in what is rendered; it is not contacted

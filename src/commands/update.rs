@@ -26,7 +26,7 @@ use difference::Change;
 pub struct Args {
     #[command(flatten)]
     names: Names,
-    /// The new configuration file, or a folder with ENV.json for each environment
+    /// The new configuration file, or a folder with ENV.json for each environment; `-` is standard input
     #[arg(short, long, alias = "env-file", value_name = "FILE", required_unless_present_any = ["image_tag", "pull"])]
     file: Option<PathBuf>,
     /// The tracker image's tag; kept for later releases, until "configured" is given

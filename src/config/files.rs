@@ -1,12 +1,13 @@
 //! The rules about files that the configuration names: they are there, readable and what they should be.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::problems::Report;
 use super::{Config, Secret};
+use crate::input;
 use crate::output::shown_path;
 
 /// Every rule about files; each notes what it finds. Relative paths start from the folder given.
@@ -50,11 +51,8 @@ pub fn make_absolute(config: &mut Config, base: &Path) {
 fn named_file(report: &mut Report, path: &str, base: &Path, missing: &str) -> Option<(PathBuf, String)> {
     let given = report.document.string(path).filter(|text| !text.is_empty())?;
     let (file, shown) = (absolute(Path::new(given), base), given.to_owned());
-    let read = || {
-        let opened = File::open(&file)?;
-        if !opened.metadata()?.is_file() {
-            return Err(std::io::Error::other("it is no file"));
-        }
+    let read = || -> std::io::Result<Vec<u8>> {
+        let opened = input::open(&file)?;
         let mut bytes = Vec::new();
         opened.take(SIZE_LIMIT).read_to_end(&mut bytes)?;
         Ok(bytes)

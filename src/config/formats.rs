@@ -1,11 +1,12 @@
 //! The texts that have a form: how the schema names each, and what makes one valid.
 
-use std::net::{IpAddr, SocketAddr};
+mod addresses;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{name, schedule, secret};
+use addresses::{check_bind_address, check_database_host, check_external_ip, check_host};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Debug)]
@@ -143,68 +144,6 @@ fn check_secret(text: &str) -> Verdict {
     Ok(())
 }
 
-fn check_bind_address(text: &str) -> Verdict {
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        return flaw(
-            format!("`{text}` is no address with a port"),
-            "write IP:PORT, such as \"0.0.0.0:6969\"",
-        );
-    };
-    if address.port() == 0 {
-        return flaw("port 0 means any free port: peers could not find it", "choose a port from 1 to 65535");
-    }
-    if !address.ip().is_unspecified() && !address.ip().is_loopback() {
-        let any = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
-        return flaw(
-            format!("the container that binds it has no address {}", address.ip()),
-            format!("write \"{any}:{}\"; the host publishes the port on all its addresses", address.port()),
-        );
-    }
-    Ok(())
-}
-
-fn check_host(text: &str) -> Verdict {
-    let label_flaw = |label: &str| {
-        if label.is_empty() {
-            Some("a part between two dots is empty".to_owned())
-        } else if label.len() > 63 {
-            Some(format!("the part `{label}` is longer than 63 characters"))
-        } else if label.starts_with('-') || label.ends_with('-') {
-            Some(format!("the part `{label}` starts or ends with `-`"))
-        } else {
-            let stray = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-');
-            stray.map(|c| format!("{c:?} is not allowed in it"))
-        }
-    };
-    let broken = if text.is_empty() {
-        Some("it is empty".to_owned())
-    } else if text.ends_with('.') {
-        Some("a dot is at its end".to_owned())
-    } else if text.len() > 253 {
-        Some("it is longer than 253 characters".to_owned())
-    } else if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
-        Some("an address or number is no name".to_owned())
-    } else {
-        text.split('.').find_map(label_flaw)
-    };
-    match broken {
-        Some(why) => flaw(format!("`{text}` is no DNS name: {why}"), host_fix(text)),
-        None => Ok(()),
-    }
-}
-
-fn host_fix(text: &str) -> String {
-    if text.contains("://") || text.contains('/') {
-        "write the name alone, without https:// and without a path".into()
-    } else if text.contains(':') {
-        "write the name alone; the port is part of bind_address".into()
-    } else if !text.is_ascii() {
-        "write it in its ASCII form (punycode, xn--…), as your registrar shows it".into()
-    } else {
-        "write a name such as tracker.example.com".into()
-    }
-}
-
 fn check_email(text: &str) -> Verdict {
     let valid = text.split_once('@').is_some_and(|(local, host)| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c);
@@ -324,30 +263,6 @@ fn check_file_name(text: &str) -> Verdict {
     Ok(())
 }
 
-/// A server's name or address: the stack's own, or one of the user's.
-fn check_database_host(text: &str) -> Verdict {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) if bare != text => {
-            flaw("an IPv4 address has no brackets", format!("write \"{bare}\""))
-        }
-        Ok(ip) if ip.to_canonical().is_loopback() || ip.is_unspecified() => own_container(text),
-        Ok(_) => Ok(()),
-        Err(_) if text.eq_ignore_ascii_case("localhost") => own_container(text),
-        Err(_) => check_host(text).map_err(|why| Flaw {
-            what: why.what.replace("no DNS name", "no server's name or address"),
-            fix: "write its DNS name or IP address alone; the port has a field of its own".into(),
-        }),
-    }
-}
-
-fn own_container(text: &str) -> Verdict {
-    flaw(
-        format!("in the tracker's container `{text}` is that container itself, where no server runs"),
-        "write the server's DNS name, or an address that the host reaches it at",
-    )
-}
-
 fn check_database_name(text: &str) -> Verdict {
     if text.chars().any(char::is_control) {
         return flaw("a database's name has no control characters", "use a name such as torrust_tracker");
@@ -360,20 +275,6 @@ fn check_database_user(text: &str) -> Verdict {
         return flaw("a user's name has no control characters", "use a name such as tracker_user");
     }
     Ok(())
-}
-
-fn check_external_ip(text: &str) -> Verdict {
-    match text.parse::<IpAddr>() {
-        Ok(ip) if ip.is_unspecified() => flaw(
-            format!("{ip} is no address that a peer could reach"),
-            "write the address that the network knows the host by, or remove the field",
-        ),
-        Ok(_) => Ok(()),
-        Err(_) => flaw(
-            format!("`{text}` is no IP address"),
-            "write one such as \"203.0.113.7\" or \"2001:db8::7\", without a port",
-        ),
-    }
 }
 
 /// The label is part of an environment variable's name, where two `_` would begin another level and capitals are lost.

@@ -1,6 +1,6 @@
 //! What of a configuration a schema of the tracker cannot do. `validate` and `release` ask the same.
 
-use super::{Config, Database};
+use super::{Config, Database, HttpTracker};
 use crate::services::tracker::schema::Schema;
 
 /// Something that a schema cannot do.
@@ -12,6 +12,15 @@ pub struct Lack {
     pub what: String,
     /// What to do.
     pub fix: String,
+}
+
+/// What holds also with a tracker.toml of the user's own: the tracker gets its database from the configuration all the same,
+/// unless it has none.
+#[must_use]
+pub fn lacks_with_own_file(config: &Config, schema: Schema) -> Vec<Lack> {
+    let mut all = lacks(config, schema);
+    all.retain(|lack| lack.path.starts_with("tracker.core.database."));
+    all
 }
 
 const NEWER_IMAGE: &str =
@@ -82,32 +91,41 @@ fn no_such_database(config: &Config) -> Option<Lack> {
 
 fn proxies_differ(config: &Config) -> Option<Lack> {
     let trackers = &config.tracker.http_trackers;
-    let first = trackers.first()?.on_reverse_proxy();
-    let other = trackers.iter().position(|http| http.on_reverse_proxy() != first)?;
-    let (with, without) = if first { (0, other) } else { (other, 0) };
+    let with = trackers.iter().position(HttpTracker::on_reverse_proxy)?;
+    let without = trackers.iter().position(|http| !http.on_reverse_proxy())?;
+    // The field that makes the difference stands at the one behind a proxy.
+    let (field, proxy) = if trackers[with].tls() {
+        ("use_tls_proxy", "the TLS proxy")
+    } else {
+        ("network.on_reverse_proxy", "a proxy of your own")
+    };
     Some(Lack {
-        path: format!("tracker.http_trackers[{other}].use_tls_proxy"),
+        path: format!("tracker.http_trackers[{with}].{field}"),
         what: format!(
-            "tracker.http_trackers[{with}] is behind a proxy, tracker.http_trackers[{without}] is not; release 3.0.0 (schema 2.0.0) has one setting for all"
+            "this HTTP tracker is behind {proxy}, and tracker.http_trackers[{without}] is behind none; release 3.0.0 (schema 2.0.0) has one setting for all"
         ),
-        fix: "give all HTTP trackers the same `use_tls_proxy`, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
+        fix: "put all HTTP trackers behind a proxy (`use_tls_proxy`, or `network.on_reverse_proxy` for your own) or none, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
     })
 }
 
 fn external_ips_differ(config: &Config) -> Option<Lack> {
     let tracker = &config.tracker;
-    let first = tracker.external_ips().next()?;
-    let other = tracker.external_ips().position(|ip| ip != first)?;
     let udp = tracker.udp_trackers.len();
-    let place = if other < udp {
-        format!("udp_trackers[{other}]")
-    } else {
-        format!("http_trackers[{}]", other - udp)
+    let place = |index: usize| match index.checked_sub(udp) {
+        None => format!("tracker.udp_trackers[{index}]"),
+        Some(http) => format!("tracker.http_trackers[{http}]"),
     };
+    let ips: Vec<_> = tracker.external_ips().collect();
+    let one = ips.iter().position(Option::is_some)?;
+    let other = ips.iter().position(|ip| *ip != ips[one])?;
+    let said = |index: usize| ips[index].map_or("none".to_owned(), |ip| ip.to_string());
     Some(Lack {
-        path: format!("tracker.{place}.network.external_ip"),
-        what: "it differs from another tracker's; release 3.0.0 (schema 2.0.0) has one address for all".into(),
-        fix: "give all UDP and HTTP trackers the same `external_ip`, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
+        path: format!("{}.network.external_ip", place(one)),
+        what: format!(
+            "this tracker has {}, and {} has {}; release 3.0.0 (schema 2.0.0) has one address for all",
+            said(one), place(other), said(other)
+        ),
+        fix: "give all UDP and HTTP trackers the same `network.external_ip`, or take an image of schema 3.0.0 in images.tracker, such as torrust/tracker:develop".into(),
     })
 }
 

@@ -16,6 +16,7 @@ use super::secret::Secret;
 use super::tracker::{Database, Tracker};
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
+use crate::input;
 
 /// The description of one environment: a BitTorrent tracker on one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,7 +148,7 @@ impl Https {
     /// The file cannot be read.
     pub fn root(&self) -> Result<Option<String>> {
         let Some(file) = &self.ca_root else { return Ok(self.own_root.clone()) };
-        let text = std::fs::read_to_string(file).map_err(|cause| {
+        let text = input::read_text(file).map_err(|cause| {
             let what = format!("the root certificate {} cannot be read", file.display());
             Error::new(Code::ConfigInvalid, what).why(cause).help("put it back: https.ca_root names it")
         })?;

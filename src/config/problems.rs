@@ -213,8 +213,11 @@ pub fn draw(style: Style, problems: &Problems, file_name: &str, text: &str) -> S
         Style::Unicode => GraphicalTheme::unicode_nocolor(),
         Style::Ascii => GraphicalTheme::none(),
     };
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(100)
+        .with_wrap_lines(false)
+        .with_context_lines(1)
+        .with_links(false);
     let (lines, file_name) = (Lines::of(text), &clean(file_name));
     let mut drawing = String::new();
     for (index, problem) in problems.shown.iter().enumerate() {

@@ -3,14 +3,19 @@
 //! A text is a reference only as a whole: `"${NAME}"`. A `${` inside a longer text is that text.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Code, Error, Result};
+use crate::input;
 
+/// Long enough to type the password of a password store.
+const COMMAND_DEADLINE: Duration = Duration::from_mins(2);
 /// What is shown in the place of a secret.
 pub const MASK: &str = "***";
 
@@ -95,7 +100,7 @@ fn from_variable(name: &str) -> Result<String> {
 }
 
 fn from_file(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|cause| {
+    input::read_text(path).map_err(|cause| {
         unavailable(format!("the secret in the file `{}` cannot be read", path.display()))
             .why(cause)
             .help(format!("put it there: install -m 600 /dev/stdin '{}'", path.display()))
@@ -107,17 +112,22 @@ fn from_command(words: &[String]) -> Result<String> {
     let failed = || unavailable(format!("the command `{shown}` gave no secret"));
     let (program, arguments) = words.split_first().ok_or_else(|| failed().help("name a program"))?;
     // Standard input stays the user's: a password store may have to ask for its own password.
-    let output =
-        Command::new(program).args(arguments).stdin(std::process::Stdio::inherit()).output().map_err(
-            |cause| failed().why(cause).help(format!("check that `{program}` is installed and in PATH")),
-        )?;
-    if !output.status.success() {
+    let printed = input::printed_by(Command::new(program).args(arguments), COMMAND_DEADLINE);
+    let printed = printed.map_err(|cause| match cause.kind() {
+        ErrorKind::Interrupted => crate::interrupt::error(),
+        ErrorKind::TimedOut => failed()
+            .why(format!("it did not end within {} s", COMMAND_DEADLINE.as_secs()))
+            .help(format!("run it yourself to see what it waits for: {shown}")),
+        ErrorKind::FileTooLarge => failed().why(cause).help("a password or token is one line"),
+        _ => failed().why(cause).help(format!("check that `{program}` is installed and in PATH")),
+    })?;
+    if !printed.status.success() {
         return Err(failed()
-            .why(output.status)
-            .why(String::from_utf8_lossy(&output.stderr))
+            .why(printed.status)
+            .why(String::from_utf8_lossy(&printed.err))
             .help(format!("run it yourself to see why: {shown}")));
     }
-    String::from_utf8(output.stdout).map_err(|_| failed().why("what it printed is not UTF-8 text"))
+    String::from_utf8(printed.out).map_err(|_| failed().why("what it printed is not UTF-8 text"))
 }
 
 /// Names the reference, never a value.

@@ -221,12 +221,9 @@ impl<'w> Walk<'w, '_, '_> {
         let least = schema.get("minimum").and_then(Json::as_i64).unwrap_or(i64::MIN);
         let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
         let widest = if format == "uint32" { u32::MAX.into() } else { i64::MAX };
-        let named = schema.get("maximum").and_then(Json::as_i64);
-        if !digits.parse().is_ok_and(|number: i64| (least..=named.unwrap_or(widest)).contains(&number)) {
-            let fix = match named {
-                Some(most) => format!("write a number from {least} to {most}"),
-                None => format!("write a sensible number of at least {least}"),
-            };
+        let most = schema.get("maximum").and_then(Json::as_i64).unwrap_or(widest);
+        if !digits.parse().is_ok_and(|number: i64| (least..=most).contains(&number)) {
+            let fix = format!("write a number from {least} to {most}");
             self.report.error_at(path, underline(value), format!("{digits} is out of range"), fix);
         }
     }

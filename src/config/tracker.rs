@@ -128,7 +128,7 @@ pub struct UdpTrackerServer {
     pub max_connection_id_errors_per_ip: Option<u32>,
     /// How often all bans are lifted, in seconds; 86400 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 3600))]
+    #[schemars(range(min = 3600, max = u32::MAX))]
     pub ip_bans_reset_interval_in_secs: Option<u64>,
 }
 

@@ -89,7 +89,7 @@ pub fn forget_earlier(work: &mut Work) -> Result<()> {
 /// The file cannot be read.
 pub fn public_key(env: &Environment) -> Result<String> {
     let path = &env.config.ssh_credentials.public_key_path;
-    let key = std::fs::read_to_string(path).map_err(|error| {
+    let key = crate::input::read_text(path).map_err(|error| {
         Error::new(Code::ConfigInvalid, format!("cannot read {}", path.display())).why(error).help(
             "put the public key back; it is made from the private one with: ssh-keygen -y -f PRIVATE_KEY",
         )

@@ -19,7 +19,7 @@ fn running() -> (World, u16) {
 fn changed(world: &World, change: impl FnOnce(&mut Value)) {
     let mut config: Value = serde_json::from_str(&world.read("env.json")).unwrap();
     change(&mut config);
-    world.write("new.json", &config.to_string());
+    world.write("new.json", &format!("{config:#}\n"));
 }
 
 const UPDATE: [&str; 4] = ["update", "minimal", "-f", "new.json"];

@@ -114,7 +114,7 @@ fn changes(case: &Case, path: &str) -> bool {
 
 /// The same key may lie in another place. One that cannot be read any more is taken for another.
 fn is_another_key(case: &Case) -> bool {
-    let read = |config: &Config| std::fs::read(&config.ssh_credentials.public_key_path).ok();
+    let read = |config: &Config| crate::input::read(&config.ssh_credentials.public_key_path).ok();
     let (old, new) = (read(&case.env.config), read(case.new));
     old.is_none() || old != new
 }

@@ -1,6 +1,10 @@
 //! The rules about the tracker's settings: what needs what, and which numbers do not go together.
 
+use std::net::SocketAddr;
+
+use super::super::Images;
 use super::super::problems::Report;
+use crate::services::tracker::schema::Schema;
 
 /// Every rule about the settings; each notes what it finds.
 pub const RULES: &[fn(&mut Report)] = &[
@@ -11,6 +15,8 @@ pub const RULES: &[fn(&mut Report)] = &[
     tls_proxy_is_a_reverse_proxy,
     panels_have_their_figures,
     private_trackers_have_no_udp,
+    clients_reach_the_trackers,
+    schema_is_that_of_the_image,
 ];
 
 const CORE: &str = "tracker.core";
@@ -113,6 +119,59 @@ fn panels_have_their_figures(report: &mut Report) {
     if off && report.document.has("prometheus") {
         let what = "without it Prometheus gets no figures of torrents, peers and completed downloads";
         report.warning(path, what, "remove it, or remove `prometheus`");
+    }
+}
+
+/// Loopback is that of the tracker's own container: nothing outside reaches it, not even a proxy on the host.
+fn clients_reach_the_trackers(report: &mut Report) {
+    for list in ["tracker.udp_trackers", "tracker.http_trackers"] {
+        for index in 0..report.document.count(list) {
+            let tracker = format!("{list}[{index}]");
+            let field = format!("{tracker}.bind_address");
+            let address: Option<SocketAddr> =
+                report.document.string(&field).and_then(|text| text.parse().ok());
+            let Some(address) = address.filter(|address| address.ip().is_loopback()) else { continue };
+            // For the TLS proxy there is a rule of its own.
+            if list.ends_with("http_trackers") && report.document.is_true(&format!("{tracker}.use_tls_proxy"))
+            {
+                continue;
+            }
+            let open = format!("set it to \"0.0.0.0:{}\"", address.port());
+            if report.document.is_true(&format!("{tracker}.network.on_reverse_proxy")) {
+                report.error(
+                    &field,
+                    "your proxy cannot reach it: loopback is that of the tracker's container, and the port is not published",
+                    format!("{open}, and let only the proxy reach that port (docs/settings.md)"),
+                );
+            } else {
+                report.warning(
+                    &field,
+                    "no client can reach it: loopback is that of the tracker's container, and the port is not published",
+                    format!("{open}, or remove this tracker"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a schema that the file names is another one than the image's name stands for. An image of the user's own may have
+/// either; `release` looks into the image itself.
+fn schema_is_that_of_the_image(report: &mut Report) {
+    let chosen = match report.document.string("tracker.schema") {
+        Some("2.0.0") => Schema::V2,
+        Some("3.0.0") => Schema::V3,
+        _ => return,
+    };
+    let default = Images::default().tracker.to_string();
+    let image = report.document.string("images.tracker").unwrap_or(&default).to_owned();
+    let published = image.trim_start_matches("docker.io/").starts_with("torrust/tracker:");
+    let wants = Schema::of_reference(&image);
+    if wants != chosen && (published || wants == Schema::V2) {
+        report.warning(
+            "tracker.schema",
+            format!("the image {image} wants schema {wants}: a tracker refuses to start with another one"),
+            "remove it: \"auto\" takes what the image wants",
+        );
     }
 }
 

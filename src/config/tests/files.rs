@@ -34,7 +34,7 @@ fn key_files() {
         (problems_with("putty", public), "puttygen"),
         (problems_with(public, public), "this is a public key"),
         (problems_with("root.pem", public), "no private SSH key"),
-        (problems_with(".", public), "it is no file"),
+        (problems_with(".", public), "it is no regular file"),
         (problems_with(private, "none.pub"), "ssh-keygen -y -f id_ed25519 > none.pub"),
         (problems_with(private, private), "no public SSH key of one line"),
         (problems_with(private, "two.pub"), "no public SSH key of one line"),

@@ -38,6 +38,7 @@ pub struct Core {
     pub tracker_policy: TrackerPolicy,
     /// How often peers that timed out are removed, in seconds; 0 for never, 600 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = u32::MAX))]
     pub inactive_peer_cleanup_interval: Option<u64>,
     /// Whether the tracker counts peers, torrents and downloads; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::listener::families;
 use super::schema::Schema;
 use super::{DATABASE_FOLDER, USER_ID};
-use crate::config::{self, Config, Database, Server, lacks};
+use crate::config::{self, Config, Database, Lack, Server, lacks, lacks_with_own_file};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::services::mysql;
@@ -19,18 +19,18 @@ use crate::store::Environment;
 /// # Errors
 /// The image's schema cannot do what is configured, or the template does not fit.
 pub(super) fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
+    let schema = env.schema();
     if let Some(own) = &env.choices.tracker_toml {
+        refuse(env, schema, &lacks_with_own_file(&env.config, schema))?;
         return Ok(own.clone().into_bytes());
     }
-    let schema = env.schema();
-    refuse(env, schema)?;
+    refuse(env, schema, &lacks(&env.config, schema))?;
     refuse_older_template(env, schema)?;
     Templates::of(env)?.render(&format!("tracker/tracker-{schema}.toml.j2"), &values(env))
 }
 
 /// Refuses what the schema cannot do: release 3.0.0 would silently ignore what it does not know.
-fn refuse(env: &Environment, schema: Schema) -> Result<()> {
-    let lacks = lacks(&env.config, schema);
+fn refuse(env: &Environment, schema: Schema, lacks: &[Lack]) -> Result<()> {
     if lacks.is_empty() {
         return Ok(());
     }
