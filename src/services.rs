@@ -321,6 +321,12 @@ pub fn checks_of_others(config: &Config) -> Vec<HostCheck> {
     external::checks(config)
 }
 
+/// Whether a check of that name asks a database on a server of the user's.
+#[must_use]
+pub fn is_of_external_database(check: &str) -> bool {
+    check.starts_with(external::CHECK)
+}
+
 /// What can be seen of each service on the host alone.
 #[must_use]
 pub fn host_checks(config: &Config) -> Vec<HostCheck> {

@@ -14,6 +14,7 @@ use crate::bundle::Bundle;
 use crate::config::EnvironmentName;
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
+use crate::input;
 use crate::render::Templates;
 use crate::services::prometheus;
 use crate::state::Stage;
@@ -89,10 +90,10 @@ fn choose(work: &mut Work, args: &Args) -> Result<()> {
         work.env.choices.tracker_toml = None;
         return Ok(());
     }
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let text = input::read_text(file).map_err(|error| {
         Error::new(Code::ConfigInvalid, format!("cannot read {}", file.display()))
             .why(error)
-            .help("name a file, or \"generated\" for the one that the program makes")
+            .help("name a regular file, or \"generated\" for the one that the program makes")
     })?;
     text.parse::<toml::Table>().map_err(|error| {
         Error::new(Code::ConfigInvalid, format!("{} is no tracker configuration", file.display()))

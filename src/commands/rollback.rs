@@ -157,15 +157,30 @@ fn put_back(work: &mut Work) -> Result<String> {
     };
     let before = work.env.clone();
     work.turn_into(with_release(&before, &target)?);
-    // The tracker that comes back may be a newer one.
-    let upgraded = super::release::upgrade::upgrade(work).map_err(|error| (error, false));
-    let done = upgraded.and_then(|_| talk(work, &target));
+    let upgraded = upgrade(work).map_err(|error| (error, false));
+    let done = upgraded.and_then(|()| talk(work, &target));
     // Where the host was not touched, nothing changed here either.
     if matches!(&done, Err((_, touched)) if !touched) {
         let attempt = work.env.attempt.clone();
         work.turn_into(Environment { attempt, ..before });
     }
     done.map_err(|(error, _)| error)
+}
+
+/// The tracker that comes back may be a newer one. A database server that does not answer must not stand in the way: the
+/// release that comes back may be what repairs it.
+fn upgrade(work: &mut Work) -> Result<()> {
+    match super::release::upgrade::upgrade(work) {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Code::ReleaseFailed => {
+            let why = error.causes().join(": ");
+            work.app
+                .out
+                .warn(&format!("the database was not prepared for the release that is put back: {why}"));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Has the host put it back; a failure tells whether the host may have been touched.

@@ -29,6 +29,8 @@ pub const KIND: Kind = Kind {
 /// Where its files are on the host. The client's container sees them where the stack's own server has its settings, under
 /// the same names.
 const FOLDER: &str = "database";
+/// How the names of its checks begin.
+pub const CHECK: &str = "external ";
 /// The settings of the scratch server that a backup is tried out in.
 const SCRATCH: &str = "database/scratch";
 
@@ -124,7 +126,7 @@ fn bare(host: &str) -> &str {
 pub fn checks(config: &Config) -> Vec<HostCheck> {
     let Some((database, _)) = of(config) else { return vec![] };
     vec![HostCheck {
-        name: format!("external {}: the tracker's user finds its tables", called(database)),
+        name: format!("{CHECK}{}: the tracker's user finds its tables", called(database)),
         command: format!("python3 {FOLDER}/look.py"),
         awaited: true,
         // The slowest of those that `status` waits for.

@@ -6,7 +6,7 @@
 #   doing TEXT
 #   unchanged WHY             there is nothing to add
 #   missing TABLE             look: add would add it
-#   unknown WHY               look: it cannot be told without starting the server
+#   unknown WHY               it cannot be told: the external server does not answer; look: without starting the server
 #   backup ID                 of the database before
 #   before TABLE COUNT, after TABLE COUNT
 #   added TABLE
@@ -42,9 +42,11 @@ need_database() {
 # The server must run to be asked.
 need_server() {
   if [ -n "$external" ]; then
-    "ask_$server" at_server >/dev/null 2>&1 || [ "$action" = add ] || { echo "unknown the external database does not answer"; exit 0; }
-    wait_for_server
-    return
+    ! "ask_$server" at_server >/dev/null 2>&1 || return 0
+    ! newer_in_place || unchanged "the tracker in place is a newer one, and the external database does not answer"
+    # Nor must a server of the user's: the tracker says itself whether it can work with the database.
+    echo "unknown $(python3 "$root/database/look.py" | tail -n 1)"
+    exit 0
   fi
   # A server that does not start must not stand in the way of the release, or the rollback, that repairs it.
   if newer_in_place && ! ask_mysql at_server >/dev/null 2>&1; then

@@ -4,7 +4,8 @@ usage: look.py                 prints one line; exit code 0 when the tracker can
        look.py ask STATEMENT   prints what the server answers, one row per line
 
 The client runs in a container of the database's own image, when the host has it, with the tracker's user and password.
-Without that image only the server's greeting is read, by this program itself. Nothing is pulled and nothing is written.
+Without that image only the server's greeting is read, by this program itself. No image is pulled. The check writes nothing
+to the database; a statement of `ask` may.
 """
 import json
 import os
@@ -111,12 +112,24 @@ def place():
     return network
 
 
+# Whether the user may create tables in the database: by its own grants, whose database is a pattern. What a role of MySQL 8
+# grants is not in these tables, so a user with a role is taken to have the right.
+MAY_CREATE = (
+    "SELECT COUNT(*) /*!80000 + (CURRENT_ROLE() <> 'NONE') */ FROM ("
+    "SELECT grantee FROM information_schema.user_privileges WHERE privilege_type = 'CREATE' "
+    "UNION ALL SELECT grantee FROM information_schema.schema_privileges "
+    "WHERE privilege_type = 'CREATE' AND DATABASE() LIKE table_schema) AS rights "
+    "WHERE grantee = CONCAT('''', LEFT(CURRENT_USER(), LENGTH(CURRENT_USER()) - LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), "
+    "'''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
+)
+
+
 def question(server):
     """The statements, whose answer is the version, whether tables may be made, and the names of the tables."""
     tables = ", ".join(f"'{table}'" for table in [*TABLES, METRICS])
     if server["driver"] == "mysql":
         return (
-            "SELECT VERSION(); SELECT 1; SELECT table_name FROM information_schema.tables "
+            f"SELECT VERSION(); {MAY_CREATE}; SELECT table_name FROM information_schema.tables "
             f"WHERE table_schema = DATABASE() AND table_name IN ({tables})"
         )
     # A single statement, so that a client of any age prints all of it.
@@ -185,6 +198,8 @@ def judge(server, version, may_create, found):
 
 def look_by_client(server):
     lines = ask(server, question(server)).split("\n")
+    if len(lines) < 2:
+        raise Fault(f"the database cannot be checked: the client answered only {lines[0].strip() or 'an empty line'!r}")
     return judge(server, lines[0].strip(), lines[1].strip() != "0", [line for line in lines[2:] if line])
 
 
@@ -194,17 +209,19 @@ def look_by_greeting(server):
     try:
         if network == NETWORK:
             held = docker(
-                "run", "--detach", "--rm", "--label", LABEL, "--network", NETWORK, "--entrypoint", "sleep", server["tracker"], "20",
+                "run", "--detach", "--rm", "--pull", "never", "--label", LABEL, "--network", NETWORK, "--entrypoint", "sleep", server["tracker"], "20",
             )
             if held.returncode:
                 raise Fault(f"no container can be started in the tracker's network: {held.stderr.strip()}")
             holder = held.stdout.strip()
         form = "{{.State.Pid}}\n{{.ResolvConfPath}}\n{{.HostsPath}}"
-        process, resolv, hosts = docker("inspect", "--format", form, holder or network.partition(":")[2]).stdout.split("\n")[:3]
-        return greeting_from(server, process, resolv, hosts)
+        facts = docker("inspect", "--format", form, holder or network.partition(":")[2]).stdout.split("\n")[:3]
+        if len(facts) < 3:
+            raise Fault("the container that the database is checked from is gone: try again")
+        return greeting_from(server, *facts)
     finally:
         if holder:
-            docker("rm", "--force", holder)
+            docker("rm", "--force", "--volumes", holder)
 
 
 def greeting_from(server, process, resolv, hosts):

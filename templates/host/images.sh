@@ -2,28 +2,33 @@
 # Brings the stack's images and reports what they are, as root. No image is run. A name that leads to an image on the host
 # leads there afterwards, too: release.sh moves it when the release goes in.
 #
-#   images.sh HOW KNOWN TRACKER IMAGE...
+#   images.sh ENVIRONMENT HOW KNOWN TRACKER IMAGE...
+#     ENVIRONMENT   whose images they are; a host has the release of one
 #     HOW       look: nothing is brought; pull: missing images are pulled; refresh: all are pulled again, except those
 #               named by a digest; load: standard input is IMAGE, as `docker save` writes it
 #     KNOWN     the id of the tracker's image whose schema is known; "-": of none; "any": no schema is asked for
 #     TRACKER   the tracker's image, one of IMAGE, unless HOW is load
 #
 # It answers with one fact a line:
+#   waiting TEXT                    another release or run is at work on this host
+#   foreign ENVIRONMENT             the host has the release of another one; that is all
 #   host ARCHITECTURE               as `uname -m` prints it
 #   pulling IMAGE
 #   image-unavailable IMAGE         the registry did not give it; that is all
-#   before IMAGE ID                 what the host has under that name, where another image was brought
+#   before IMAGE ID                 what the host has under that name, where another image was brought; "missing": nothing
 #   image IMAGE ID DIGEST ARCHITECTURE PRINT    DIGEST is "-" where no registry is known to have it; PRINT tells images
 #                                   apart whichever engine holds them. An image that is not there: "image IMAGE missing"
 #   schema VERSION LABEL            of the tracker's image, where it is not KNOWN: the schema of its default configuration
 #                                   file, and its version label; "-" for what it lacks
 set -euo pipefail
-how=$1 known=$2 tracker=$3
-shift 3
+environment=$1 how=$2 known=$3 tracker=$4
+shift 4
+root=/opt/torrust
 format='{{.Id}} {{range .RepoDigests}}{{.}},{{end}}- {{.Architecture}} {{.Created}} {{json .RootFS.Layers}}'
 default=/usr/share/torrust/default/config/tracker.container.sqlite3.toml
-# The container that is made to read that file. It never runs.
+# The container that is made to read that file. It never runs. Its name says which process made it.
 container=torrust-look-$$
+label=org.torrust.deployer=look
 # What the host has, or has got, for each image.
 declare -A ids=()
 
@@ -63,8 +68,8 @@ bring() {
   before=$(id "$image")
   "$@" >/dev/null || { echo "image-unavailable $image"; exit 1; }
   ids[$image]=$(id "$image")
-  [ "$before" != missing ] && [ "$before" != "${ids[$image]}" ] || return 0
-  docker tag "$before" "$image"
+  [ "$before" != "${ids[$image]}" ] || return 0
+  [ "$before" = missing ] || docker tag "$before" "$image"
   echo "before $image $before"
 }
 
@@ -97,14 +102,21 @@ find_all() {
   done
 }
 
+# What a killed call left behind, with its volumes.
+remove_left() {
+  local left
+  docker ps --all --format '{{.Names}}' --filter "label=$label" --filter name=torrust-look- | while read -r left; do
+    [ -e "/proc/${left##*-}" ] || docker container rm --force --volumes "$left" >/dev/null
+  done
+}
+
 # The file is read from a container that is made and never started.
 read_schema() {
   local text why
-  # What a killed call left behind.
-  docker container prune --force --filter label=org.torrust.deployer.look --filter until=10m >/dev/null
+  remove_left
   trap 'docker container rm --volumes "$container" >/dev/null 2>&1 || :' EXIT
   # Docker wants a command where the image has none.
-  docker create --name "$container" --label org.torrust.deployer.look --network none "$1" none >/dev/null
+  docker create --name "$container" --label "$label" --network none "$1" none >/dev/null
   if text=$(docker cp --follow-link "$container:$default" - 2>/dev/null | tar -xO 2>/dev/null); then
     sed -nE "s/^\s*(metadata\.)?schema_version\s*=\s*[\"']([^\"' ]+)[\"'].*/\2/p" <<<"$text" | head -n 1
   else
@@ -114,15 +126,25 @@ read_schema() {
 }
 
 tell_schema() {
-  local id=${ids[$tracker]:-missing} version label
+  local id=${ids[$tracker]:-missing} version named format
   case $id in missing | "$known") return ;; esac
   [ "$known" != any ] || return 0
-  label='{{with .Config.Labels}}{{index . "org.opencontainers.image.version"}}{{end}}'
-  label=$(docker image inspect --format "$label" "$id" | tr -d ' ')
+  format='{{with .Config.Labels}}{{index . "org.opencontainers.image.version"}}{{end}}'
+  named=$(docker image inspect --format "$format" "$id" | tr -d ' ')
   version=$(read_schema "$id")
-  echo "schema ${version:--} ${label:--}"
+  echo "schema ${version:--} ${named:--}"
 }
 
+# A host that has nothing yet gets no lock either.
+take_lock() {
+  exec 9>"$root/.lock"
+  flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
+}
+
+# Names of images are the host's: they must not move in the middle of another release, nor on a host of somebody else's.
+[ ! -d "$root" ] || take_lock
+owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
+[ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
 echo "host $(uname -m)"
 find_all "$@"
 tell_schema

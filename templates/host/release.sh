@@ -122,7 +122,8 @@ images() {
   for image in "$@"; do echo "$image $(id "$image")"; done
 }
 
-# find_image IMAGE ID DIGEST: its name may lead to another image by now, here and in the registry. That of here is kept.
+# find_image IMAGE ID DIGEST: its name may lead to another image by now, here and in the registry. What it led to here it
+# leads to afterwards, too, if only to nothing.
 find_image() {
   local other
   [ "$(id "$2")" = missing ] || return 0
@@ -131,7 +132,9 @@ find_image() {
     other=$(id "$1")
     [ "${3:--}" = - ] || docker pull --quiet "$3" >/dev/null || :
     [ "$(id "$2")" != missing ] || docker pull --quiet "$1" >/dev/null || :
-    [ "$other" = missing ] || docker tag "$other" "$1"
+    if [ "$other" != missing ]; then docker tag "$other" "$1"
+    elif [ "$(id "$1")" != missing ] && [ "$(id "$1")" != "$2" ]; then docker image rm "$1" >/dev/null || :
+    fi
   fi
   [ "$(id "$2")" != missing ] || { echo "image-unavailable $1"; fail "$2 is not on the host any more"; }
 }

@@ -52,6 +52,10 @@ fn an_update_keeps_the_wish_to_pull_until_the_next_release() {
     let world = running();
     snapshot!(world, &["update", "minimal", "--pull"]);
     assert_eq!(world.state("minimal")["pull"], true);
+    let said = world.ok(&["release", "minimal", "--dry-run"]).stdout;
+    let asks = format!("would ask the registry again for {IMAGE}, as update --pull wants it\n");
+    assert!(said.contains(&asks) && !said.contains("nothing would change"), "{said}");
+    assert_eq!(world.state("minimal")["pull"], true);
     world.forget_transcript();
     world.ok(&["deploy", "minimal"]);
     assert_eq!(world.calls("'refresh'"), 1);

@@ -56,6 +56,24 @@ fn again_and_again_leads_further_back_and_no_further_than_there_is() {
 }
 
 #[test]
+fn a_broken_database_server_does_not_block_a_rollback() {
+    let (world, _) = with_releases(2);
+    let upgrade = "*\"'upgrade.sh'\"*) ";
+    let failing =
+        |said: &str| include_str!("fakes/ssh").replace(upgrade, &format!("{upgrade}{said}; exit 1; "));
+    world.fake("ssh", &failing("echo 'mysql does not answer: exited (1)' >&2"));
+    let back = world.run(&["rollback", "minimal"]);
+    assert_eq!((back.code, image(&world).as_str()), (Some(0), "torrust/tracker:v1"), "{}", back.stderr);
+    let warning = "warning: the database was not prepared for the release that is put back: mysql does not answer: exited (1)";
+    assert!(back.stderr.contains(warning), "{}", back.stderr);
+    // What the host refuses is another matter.
+    world.fake("ssh", &failing("echo refused partial; echo 'the database has only keys' >&2"));
+    let refused = world.refusal(&["rollback", "minimal", "--to", "2"]);
+    assert_eq!(refused.code, "database_refused");
+    assert_eq!(image(&world), "torrust/tracker:v1");
+}
+
+#[test]
 fn a_release_that_does_not_get_healthy_goes_back_by_itself() {
     let (world, port) = with_releases(1);
     fs::write(world.path("../ill"), "2\n").unwrap();

@@ -45,7 +45,7 @@ fn a_second_release_does_not_ask_the_image_again() {
     let id = world.state("minimal")["tracker_image"]["id"].as_str().unwrap().to_owned();
     world.forget_transcript();
     snapshot!(world, &["release", "minimal"]);
-    assert_eq!(world.calls(&format!("deployer 'pull' '{id}'")), 1, "{}", world.transcript());
+    assert_eq!(world.calls(&format!("deployer 'minimal' 'pull' '{id}'")), 1, "{}", world.transcript());
 }
 
 #[test]
@@ -117,4 +117,42 @@ fn a_rollback_has_the_schema_of_its_release() {
     world.ok(&["rollback", "minimal", "--to", "2"]);
     assert_eq!(stored(&world).0, "3.0.0");
     assert_eq!(world.json(&["deploy", "minimal"])["changed"], false);
+}
+
+#[test]
+fn a_schema_that_contradicts_the_image_is_a_warning_of_validate_and_release() {
+    let world = running("3.0.0 develop");
+    let mut config = world.state("minimal")["config"].clone();
+    config["tracker"]["schema"] = "2.0.0".into();
+    world.write("other.json", &config.to_string());
+    let warned = world.ok(&["validate", "-f", "other.json"]).stderr;
+    assert!(warned.contains("the image torrust/tracker:develop wants schema 3.0.0"), "{warned}");
+    world.ok(&["update", "minimal", "-f", "other.json"]);
+    let warning = "tracker.schema is \"2.0.0\", and the image torrust/tracker:develop wants schema 3.0.0";
+    for _ in 0..2 {
+        let said = world.ok(&["release", "minimal"]).stderr;
+        assert!(said.contains(warning), "{said}");
+    }
+    // One that is not known may read what the user says.
+    image_wants(&world, "9.0.0 -");
+    let said = world.ok(&["release", "minimal", "--image-tag", "9"]).stderr;
+    assert!(said.contains("wants schema 9.0.0: unless it reads 2.0.0, too"), "{said}");
+}
+
+#[test]
+fn an_own_file_hides_no_lack_of_the_database() {
+    let world = running("3.0.0 develop");
+    let mut config = world.state("minimal")["config"].clone();
+    config["tracker"]["core"]["database"] = serde_json::json!({
+        "driver": "mysql", "host": "db.example.org", "port": 3306, "database_name": "a", "username": "b%41c", "password": "x",
+    });
+    config["tracker"]["schema"] = "2.0.0".into();
+    config["images"]["tracker"] = "lab/tracker:1".into();
+    world.write("other.json", &config.to_string());
+    world.ok(&["update", "minimal", "-f", "other.json"]);
+    world.edit_state("minimal", |state| state["config"]["tracker"]["schema"] = "auto".into());
+    world.write("own.toml", "[metadata]\nschema_version = \"3.0.0\"\n");
+    let refusal = world.refusal(&["release", "minimal", "--config", "own.toml"]);
+    assert_eq!(refusal.code, "config_invalid");
+    assert!(refusal.causes.contains("tracker.core.database.username"), "{}", refusal.causes);
 }

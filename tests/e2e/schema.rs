@@ -53,7 +53,7 @@ fn an_update_of_the_tag_goes_from_schema_to_schema_and_back() {
     desk.run(&["rollback", &desk.name, "--to", "2"]).ok();
     assert_eq!(at_work(&host), is("3.0.0", "lab/tracker:schema-3"));
     desk.test();
-    assert_eq!(host.exec("docker ps --all --quiet --filter label=org.torrust.deployer.look"), "");
+    assert_eq!(host.exec("docker ps --all --quiet --filter label=org.torrust.deployer=look"), "");
 }
 
 #[test]

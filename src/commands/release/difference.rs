@@ -17,6 +17,9 @@ use crate::story::Work;
 pub struct Difference {
     release_in_place: String,
     images_missing: Vec<String>,
+    /// The images that the registry would be asked for again, as `update --pull` wants it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images_pulled_again: Vec<String>,
     /// What would be done to the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
@@ -60,11 +63,15 @@ fn without_values(text: &str) -> String {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.files.is_empty() && self.images_missing.is_empty() && self.database.is_none() {
+        let same = self.files.is_empty() && self.images_missing.is_empty() && self.database.is_none();
+        if same && self.images_pulled_again.is_empty() {
             return write!(f, "nothing would change: release {} is in place", self.release_in_place);
         }
         for image in &self.images_missing {
             writeln!(f, "would get the image {image}")?;
+        }
+        for image in &self.images_pulled_again {
+            writeln!(f, "would ask the registry again for {image}, as update --pull wants it")?;
         }
         if let Some(line) = &self.database {
             writeln!(f, "{line}")?;
@@ -79,6 +86,7 @@ impl std::fmt::Display for Difference {
 /// Compares with the host without changing it.
 pub fn difference(work: &mut Work) -> Result<Difference> {
     let (seen, images_missing) = images::compare(work)?;
+    let images_pulled_again = images::pulled_again(&work.env, &seen);
     images::settle(work, &seen)?;
     render_files(work)?;
     let script = Templates::of(&work.env)?.owner_script("release.sh")?;
@@ -95,5 +103,11 @@ pub fn difference(work: &mut Work) -> Result<Difference> {
     }
     let files = told.changes.iter().map(|path| compare(&bundle, path, &told.contents)).collect();
     let database = upgrade::look(work)?;
-    Ok(Difference { release_in_place: told.release.to_string(), images_missing, database, files })
+    Ok(Difference {
+        release_in_place: told.release.to_string(),
+        images_missing,
+        images_pulled_again,
+        database,
+        files,
+    })
 }

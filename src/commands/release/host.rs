@@ -158,7 +158,9 @@ fn theirs(paths: &[String], ssh: &Ssh) -> Error {
     .help("or use another host")
 }
 
-fn foreign(other: &str, ssh: &Ssh) -> Error {
+/// Another environment has its release on the host.
+#[must_use]
+pub fn foreign(other: &str, ssh: &Ssh) -> Error {
     let host = &ssh.target.host;
     Error::new(Code::StateRefused, format!("the host {host} has a release of the environment {other}"))
         .why("a second one would take its containers and its data over")

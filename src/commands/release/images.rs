@@ -1,13 +1,14 @@
 //! `Bring the images`: the host pulls what it lacks, or is sent it. One session tells what the images are.
 
-use super::host::on_the_host;
+use super::host::{foreign, on_the_host};
 use super::schema;
-use crate::config::{ImageSource, SchemaChoice};
+use crate::config::ImageSource;
 use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Ran, Stream};
 use crate::render::Templates;
 use crate::services;
 use crate::services::tracker::published;
+use crate::store::Environment;
 use crate::story::Work;
 use crate::tools::docker::{self, docker};
 
@@ -54,10 +55,12 @@ pub struct Told {
     seen: Option<Seen>,
     /// What the registry was asked for.
     pulled: Vec<String>,
-    /// The ids of earlier images, by the references that another image was brought for.
+    /// The ids of earlier images, by the references that another image was brought for; `missing` where there was none.
     before: Vec<(String, String)>,
     /// The image that its registry did not give.
     unavailable: Option<String>,
+    /// The environment whose release is on the host, when it is another one.
+    foreign: Option<String>,
 }
 
 impl Image {
@@ -96,8 +99,21 @@ impl Told {
             "before" => {
                 self.before.extend(rest.split_once(' ').map(|(image, id)| (image.into(), id.into())));
             }
+            "foreign" => self.foreign = Some(rest.to_owned()),
             "image-unavailable" => self.unavailable = Some(rest.to_owned()),
             _ => {}
+        }
+    }
+
+    /// Takes over what was reported of images that were sent. What is known of the tracker's image on the host says nothing
+    /// about one that replaces it.
+    fn replace(&mut self, sent: Self, tracker: &str) {
+        for image in sent.images {
+            if image.reference == tracker {
+                self.seen.clone_from(&sent.seen);
+            }
+            let old = self.images.iter_mut().filter(|old| old.reference == image.reference);
+            old.for_each(|old| *old = image.clone());
         }
     }
 
@@ -136,7 +152,10 @@ impl Told {
         let newer: Vec<String> = self
             .before
             .iter()
-            .map(|(image, before)| format!("{image} changed: {} -> {}", short(before), short(id(image))))
+            .map(|(image, before)| match before.as_str() {
+                "missing" => format!("{image} pulled: {}", short(id(image))),
+                before => format!("{image} changed: {} -> {}", short(before), short(id(image))),
+            })
             .collect();
         match (&newer[..], &self.pulled[..]) {
             ([], []) => "all are named by a digest: nothing to ask for".into(),
@@ -174,7 +193,10 @@ pub fn settle(work: &mut Work, told: &Told) -> Result<()> {
     let tracker = work.env.tracker_reference();
     let image = told.images.iter().find(|image| image.reference == tracker);
     let image = image.ok_or_else(|| Error::new(Code::Internal, "the tracker has no image"))?;
-    schema::settle(&mut work.env, image, told.seen.as_ref())
+    if let Some(warning) = schema::settle(&mut work.env, image, told.seen.as_ref())? {
+        work.app.out.warn(&warning);
+    }
+    Ok(())
 }
 
 fn pull(work: &mut Work) -> Result<(Told, String)> {
@@ -187,16 +209,11 @@ fn pull(work: &mut Work) -> Result<(Told, String)> {
 /// Streams the images that the host lacks, or has otherwise, from the operator's own engine.
 fn send_lacking(work: &mut Work) -> Result<(Told, String)> {
     let (mut told, lacking) = compare(work)?;
+    let tracker = work.env.tracker_reference();
     for image in &lacking {
         work.app.out.doing(&format!("sending {image}"));
         let sent = ask(work, How::Load, std::slice::from_ref(image), Some(docker(["save", image])))?;
-        told.seen = sent.seen.or(told.seen);
-        for image in sent.images {
-            told.images
-                .iter_mut()
-                .filter(|old| old.reference == image.reference)
-                .for_each(|old| *old = image.clone());
-        }
+        told.replace(sent, &tracker);
     }
     let asked = if work.env.pull { "; no registry is asked, as images.source is \"local\"" } else { "" };
     let note = match &lacking[..] {
@@ -232,16 +249,23 @@ pub fn compare(work: &mut Work) -> Result<(Told, Vec<String>)> {
     Ok((told, lacking))
 }
 
+/// The images that the next release asks the registry for, although the host has them.
+#[must_use]
+pub fn pulled_again(env: &Environment, told: &Told) -> Vec<String> {
+    if !env.pull || env.config.images.source == ImageSource::Local {
+        return vec![];
+    }
+    let asked = told.images.iter().filter(|image| image.is_there() && !image.reference.contains('@'));
+    asked.map(|image| image.reference.clone()).collect()
+}
+
 /// Has `images.sh` do it for these images.
 fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Result<Told> {
     let script = Templates::of(&work.env)?.text("host/images.sh")?;
     let tracker = work.env.tracker_reference();
-    let known = match (work.env.config.tracker.schema, &work.env.tracker_image) {
-        (SchemaChoice::Auto, Some(known)) => known.id.clone(),
-        (SchemaChoice::Auto, None) => "-".into(),
-        _ => "any".into(),
-    };
-    let mut args = vec![how.word(), &known, &tracker];
+    let known = work.env.tracker_image.as_ref().map_or("-".to_owned(), |known| known.id.clone());
+    let environment = work.env.name.to_string();
+    let mut args = vec![environment.as_str(), how.word(), &known, &tracker];
     args.extend(images.iter().map(String::as_str));
     let ssh = work.ssh()?;
     let mut cmd = ssh.root(&script, &args);
@@ -255,12 +279,15 @@ fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Resu
         if stream == Stream::Out {
             told.hear(line);
         }
-        if line.starts_with("pulling ") {
+        if line.starts_with("pulling ") || line.starts_with("waiting ") {
             runner.out.doing(line);
         }
         Ok(())
     })?;
     let ran = ssh.judge(ran)?;
+    if let Some(other) = &told.foreign {
+        return Err(foreign(other, ssh));
+    }
     if ran.ok() && told.images.len() == images.len() {
         return Ok(told);
     }
@@ -313,6 +340,47 @@ impl How {
             Self::Pull => "pull",
             Self::Refresh => "refresh",
             Self::Load => "load",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lines: &[&str]) -> Told {
+        let mut told = Told::default();
+        for line in lines {
+            told.hear(line);
+        }
+        told
+    }
+
+    #[test]
+    fn the_schema_of_an_image_is_not_that_of_the_one_it_replaces() {
+        let on_host = || {
+            told(&["image tracker sha256:1 - amd64 a", "image caddy sha256:2 - amd64 b", "schema 2.0.0 -"])
+        };
+        // The sent one is known already, so that nothing is asked of it.
+        let mut seen = on_host();
+        seen.replace(told(&["image tracker sha256:3 - amd64 c"]), "tracker");
+        assert_eq!((seen.seen.as_ref(), seen.images[0].id.as_str()), (None, "sha256:3"));
+        // Another image says nothing about the tracker's.
+        let mut seen = on_host();
+        seen.replace(told(&["image caddy sha256:4 - amd64 d"]), "tracker");
+        assert_eq!(seen.seen.unwrap().default_file.as_deref(), Some("2.0.0"));
+    }
+
+    #[test]
+    fn a_refresh_notes_what_changed_and_what_was_missing() {
+        let image = "image a sha256:1 - amd64 x";
+        for (lines, note) in [
+            (&["pulling a", image][..], "asked the registry: no other images under these names"),
+            (&["pulling a", "before a missing", image], "a pulled: 1"),
+            (&["pulling a", "before a sha256:0", image], "a changed: 0 -> 1"),
+            (&[image], "all are named by a digest: nothing to ask for"),
+        ] {
+            assert_eq!(told(lines).note(How::Refresh), note);
         }
     }
 }

@@ -1,20 +1,46 @@
 //! Which schema the tracker's configuration has to have: the one that its image wants, as far as the host can tell.
 
 use super::images::{Image, Seen};
-use crate::config::SchemaChoice;
 use crate::error::{Code, Error, Result};
 use crate::services::tracker::schema::{Found, Reason, Schema, TrackerImage};
 use crate::store::Environment;
 
-/// Notes which schema this image wants, and checks that a tracker.toml of the user's own has it.
+/// Notes which schema this image wants, and checks that a tracker.toml of the user's own has it. Gives a warning where
+/// `tracker.schema` is another one than the image's.
 ///
 /// # Errors
 /// The image wants a schema that is not known, or another one than the user's file has.
-pub fn settle(env: &mut Environment, image: &Image, seen: Option<&Seen>) -> Result<()> {
-    if image.is_there() && env.config.tracker.schema == SchemaChoice::Auto {
-        env.tracker_image = Some(find(env, image, seen)?);
+pub fn settle(env: &mut Environment, image: &Image, seen: Option<&Seen>) -> Result<Option<String>> {
+    let mut warning = None;
+    if image.is_there() {
+        warning = match (find(env, image, seen), Schema::chosen(&env.config)) {
+            (found, None) => {
+                env.tracker_image = Some(found?);
+                None
+            }
+            (Ok(found), Some(chosen)) => {
+                let differs = found.schema != chosen && found.found != Found::Reference;
+                let wanted = differs.then(|| found.schema.version().to_owned());
+                env.tracker_image = Some(found);
+                wanted
+            }
+            // The user's word holds; nothing is known of the image.
+            (Err(_), Some(_)) => {
+                env.tracker_image = None;
+                seen.and_then(|seen| seen.default_file.clone())
+            }
+        };
     }
-    check_own(env)
+    check_own(env)?;
+    Ok(warning.map(|wanted| contradiction(env, &wanted)))
+}
+
+fn contradiction(env: &Environment, wanted: &str) -> String {
+    let (image, chosen) = (env.tracker_reference(), env.schema());
+    format!(
+        "tracker.schema is \"{chosen}\", and the image {image} wants schema {wanted}: unless it reads {chosen}, too, \
+         the tracker will not start; \"schema\": \"auto\" takes what the image wants"
+    )
 }
 
 /// What was found before holds for as long as the image is the same one.

@@ -33,7 +33,7 @@ struct Told {
     unchanged: Option<String>,
     /// Of a look: the table that would be added.
     missing: Option<String>,
-    /// Of a look: why that is not known.
+    /// Why it is not known whether it would be added.
     unknown: Option<String>,
     /// `keys.valid_until` may not be NULL.
     strict: bool,
@@ -78,16 +78,29 @@ fn is_newer(env: &Environment) -> bool {
 }
 
 /// Why there is nothing to look at on the host.
-fn spared(env: &Environment) -> Option<&'static str> {
-    match &env.config.tracker.core.database {
-        _ if !is_newer(env) => Some("nothing to upgrade"),
+fn spared(work: &Work) -> Option<&'static str> {
+    match &work.env.config.tracker.core.database {
+        _ if !is_newer(&work.env) => Some("nothing to upgrade"),
         None => Some("nothing to upgrade: there is no database"),
         Some(Database::Postgresql(_)) => Some("nothing to upgrade: release 3.0.0 has no PostgreSQL"),
-        Some(database) if database.is_external() => {
-            Some("not checked: the database is on a server of your own (docs/upgrade.md has the statement)")
+        // The host has the settings of the release in place, and would ask that release's server.
+        Some(database) if database.is_external() && !is_that_of_the_release(work, database) => {
+            Some("not checked: no release has used this external database yet")
         }
         Some(_) => None,
     }
+}
+
+/// Whether the release in place has that database on that server. Its password may be another one by now.
+fn is_that_of_the_release(work: &Work, database: &Database) -> bool {
+    let releases = work.app.store.releases(&work.env.name).unwrap_or_default();
+    let there = releases.into_iter().find(|release| Some(release.number) == work.env.release);
+    let there = there.and_then(|release| release.config.tracker.core.database);
+    let place = |database: &Database| {
+        let server = database.server()?;
+        Some((database.driver(), server.host.clone(), server.port, server.database_name.clone()))
+    };
+    there.is_some_and(|there| place(&there).is_some_and(|found| Some(found) == place(database)))
 }
 
 /// The step of `release`; `rollback` does the same for the release that it puts back.
@@ -95,12 +108,17 @@ fn spared(env: &Environment) -> Option<&'static str> {
 /// # Errors
 /// The database cannot be read, has only some of the tables, or no backup can be made of it.
 pub fn upgrade(work: &mut Work) -> Result<String> {
-    if let Some(why) = spared(&work.env) {
+    if let Some(why) = spared(work) {
         return Ok(why.into());
     }
     let told = ask(work, "add")?;
     if told.strict {
         work.app.out.warn(STRICT);
+    }
+    if let Some(why) = told.unknown {
+        let what = "whether the external database needs another table is not known";
+        work.app.out.warn(&format!("{what}: {why}"));
+        return Ok("not checked: the external database does not answer".into());
     }
     if told.upgraded.added_table.is_empty() {
         let why = told.unchanged.map(|why| format!(": {why}")).unwrap_or_default();
@@ -120,7 +138,7 @@ const STRICT: &str = "the table keys is from before 2024-07-30: keys that never 
 /// # Errors
 /// As [`upgrade`].
 pub fn look(work: &mut Work) -> Result<Option<String>> {
-    if spared(&work.env).is_some() {
+    if spared(work).is_some() {
         return Ok(None);
     }
     let told = ask(work, "look")?;

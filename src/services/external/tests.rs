@@ -122,6 +122,34 @@ fn tables_that_are_missing_are_a_fault() {
     assert!(!ok && seen.contains("older than MySQL 8"), "{seen}");
 }
 
+#[test]
+fn a_short_answer_is_a_fault_and_no_crash() {
+    for answer in ["", "8.4.3\n"] {
+        let (ok, seen) = look("mysql", answer, "");
+        assert!(
+            !ok && seen.starts_with("the database cannot be checked: the client answered only"),
+            "{seen}"
+        );
+    }
+    let (ok, seen) = look("mysql", "8.4.3\n0\n", "");
+    assert!(!ok && seen.contains("the user tracker may not create them"), "{seen}");
+}
+
+#[test]
+fn a_silent_server_keeps_no_client_waiting() {
+    let files = |database| service(&environment(database)).unwrap().files;
+    let text = |files: &[HostFile], path: &str| {
+        let file = files.iter().find(|file| file.path == path).unwrap();
+        String::from_utf8(file.bytes.clone()).unwrap()
+    };
+    let mysql = text(&files(Database::Mysql(server("192.0.2.7"))), "database/client.cnf");
+    // The section of all programs would be refused by mysqldump.
+    let (client, mysql) = mysql.split_once("[mysql]").unwrap();
+    assert!(mysql.contains("connect_timeout = 5") && !client.contains("connect_timeout"), "{client}{mysql}");
+    let psql = text(&files(Database::Postgresql(server("192.0.2.7"))), "database/client.sh");
+    assert!(psql.contains(" PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-5}"), "{psql}");
+}
+
 /// What the clients of MySQL 9 and PostgreSQL 17 print, and the words for it.
 const COMPLAINTS: &str = r#"
 mysql|ERROR 2005 (HY000): Unknown MySQL server host 'db.example.org' (-2)|cannot be resolved

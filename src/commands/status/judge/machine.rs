@@ -3,6 +3,7 @@
 use super::{Line, Topic, Wanted};
 use crate::commands::status::facts::{Clock, Disk, Facts, Security, Storage, System, Told, now};
 use crate::output::words;
+use crate::services;
 use crate::services::tracker::health::LISTENERS;
 
 const GIB: u64 = 1 << 30;
@@ -38,6 +39,15 @@ fn asked_on_host(told: &Told, wanted: &Wanted) -> Line {
     }
     let line = Line::ok(Topic::Storage, &told.name, &told.seen);
     if told.ok {
+        return line;
+    }
+    if services::is_of_external_database(&told.name) {
+        // It is on a machine of the user's: neither this host's journal nor a backup says what is wrong there.
+        let mut line = line.bad(
+            "a database that the tracker can work with",
+            wanted.on_host("'cd /opt/torrust && sudo python3 database/look.py'"),
+        );
+        line.help.push("what each message means: docs/databases.md".into());
         return line;
     }
     let mut line = line.bad("an answer without an error", wanted.on_host("sudo journalctl -e"));

@@ -146,6 +146,21 @@ fn listener_that_does_not_work_is_bad_though_the_container_is_healthy() {
 }
 
 #[test]
+fn fault_of_an_external_database_leads_to_its_check() {
+    let told = |name: &str| Told { name: name.into(), ok: false, seen: "refuses the connection".into() };
+    let help = |name: &str| fault(|facts| facts.checks = Some(vec![told(name)])).help;
+    let external = help("external MySQL: the tracker's user finds its tables");
+    assert_eq!(
+        external,
+        [
+            "torrust-tracker-deployer ssh demo -- 'cd /opt/torrust && sudo python3 database/look.py'",
+            "what each message means: docs/databases.md"
+        ]
+    );
+    assert!(help("MySQL: tables").iter().any(|line| line.ends_with("backup demo list")));
+}
+
+#[test]
 fn faults_of_containers() {
     use Level::{Bad, Warning};
     type Change = fn(&mut Container);
