@@ -52,3 +52,36 @@ for more in ({}, {'updates_due': True}, {'updates_due': False}):
     let playbook = fs::read_to_string(format!("{FILES}/../configure.yml")).unwrap();
     assert!(playbook.contains("'updates_due': updates is not skipped"));
 }
+
+/// What a function of `observe.py` and `report.py` says on a host whose files and commands are replaced by `setup`.
+fn observed(setup: &str, expression: &str) -> String {
+    let script = format!(
+        "import sys\nfor name in ('observe', 'report'):\n    exec(open(sys.argv[1] + '/' + name + '.py').read().replace('__main__', ''))\n{setup}\nprint({expression})"
+    );
+    let ran = Command::new("python3").args(["-c", &script, FILES]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn settings_of_docker_are_read_from_its_file_and_its_command_line() {
+    let host = |file: &str, options: &str| {
+        format!(
+            "run = lambda *words: (0, 'MainPID=7\\nExecStart={{ path=/usr/sbin/dockerd ; argv[]=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS ; }}')\n\
+             unit = lambda name: {{'active': False, 'began': 0}}\n\
+             read = lambda path: {{'/etc/docker/daemon.json': '{file}', '/etc/default/docker': 'DOCKER_OPTS=\"{options}\"', \
+             '/proc/7/cmdline': '/usr/sbin/dockerd\\0--live-restore\\0'}}.get(path)"
+        )
+    };
+    for (file, options, kept_off) in [
+        (r#"{"iptables": false}"#, "", "['iptables = false']"),
+        (r#"{"experimental": false}"#, "", "['experimental = false']"),
+        (r#"{"ip6tables": true}"#, "--log-driver=journald", "[]"),
+        ("", "--ip6tables=false", "['ip6tables = false']"),
+        ("", "", "[]"),
+    ] {
+        assert_eq!(observed(&host(file, options), "without_ipv6_rules()"), kept_off, "{file} {options}");
+    }
+    let flags = observed(&host("", "--log-driver=journald --log-opt tag=x"), "sorted(docker_flags())");
+    assert_eq!(flags, "['live-restore', 'log-driver', 'log-opt']");
+}

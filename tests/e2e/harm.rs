@@ -162,3 +162,55 @@ fn folder_of_others_is_refused_and_what_was_changed_is_kept() {
     assert!(host.exec(kept).starts_with("# mine\n"), "{}", host.exec(kept));
     desk.test();
 }
+
+/// A host with a Docker that somebody else installed and set up like this.
+fn with_docker_settings(settings: &str) -> (Desk, Host) {
+    let desk = Desk::new();
+    let host = Host::pristine(&desk);
+    let packages = "docker.io docker-cli docker-compose logrotate unattended-upgrades";
+    host.exec(&format!("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages}"));
+    host.exec(&format!("echo '{settings}' >/etc/docker/daemon.json; systemctl restart docker"));
+    desk.create(&desk.config());
+    desk.register(&host);
+    (desk, host)
+}
+
+#[test]
+fn docker_settings_of_others_hold() {
+    let (desk, host) = with_docker_settings(r#"{"iptables": false}"#);
+    for settings in [r#"{"iptables": false}"#, r#"{"experimental": false}"#] {
+        host.exec(&format!("echo '{settings}' >/etc/docker/daemon.json; systemctl restart docker"));
+        desk.run(&["configure", &desk.name, "--skip-updates"]).ok();
+        let file: serde_json::Value =
+            serde_json::from_str(&host.exec("cat /etc/docker/daemon.json")).unwrap();
+        let theirs: serde_json::Value = serde_json::from_str(settings).unwrap();
+        for (key, value) in theirs.as_object().unwrap() {
+            assert_eq!(&file[key], value);
+        }
+        assert_eq!(file["live-restore"], true);
+        assert!(host.succeeds("docker info"));
+    }
+    host.exec("echo 'DOCKER_OPTS=\"--log-driver=json-file --live-restore\"' >/etc/default/docker; rm /etc/docker/daemon.json; systemctl restart docker");
+    desk.run(&["configure", &desk.name, "--skip-updates"]).ok();
+    assert!(host.succeeds("docker info && ! grep -E 'log-driver|live-restore' /etc/docker/daemon.json"));
+}
+
+#[test]
+fn docker_that_refuses_new_settings_gets_its_old_ones_back() {
+    let theirs = r#"{"debug": false}"#;
+    let (desk, host) = with_docker_settings(theirs);
+    host.exec(
+        "mkdir /etc/systemd/system/docker.service.d; cat >/etc/systemd/system/docker.service.d/own.conf <<'END'\n[Service]\n\
+         ExecStartPre=/bin/sh -c '! grep -q max-size /etc/docker/daemon.json || { echo failed to start daemon: no max-size here; exit 1; }'\n\
+         END\nsystemctl daemon-reload",
+    );
+    for _ in 0..2 {
+        desk.run(&["configure", &desk.name, "--skip-updates"]).fails("ansible_failed").says(&[
+            "failed to start daemon: no max-size here",
+            "The earlier file is back, and Docker works with it",
+        ]);
+        assert_eq!(host.exec("cat /etc/docker/daemon.json; docker info >/dev/null"), theirs);
+    }
+    host.exec("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload");
+    desk.run(&["configure", &desk.name, "--skip-updates"]).ok();
+}

@@ -208,6 +208,22 @@ def docker():
     }
 
 
+def docker_flags():
+    """Docker's settings on its command line: with the same ones in daemon.json as well it does not start."""
+    shown = pairs(run("systemctl", "show", "-p", "MainPID,ExecStart", "docker")[1])
+    words = (read("/proc/%s/cmdline" % shown.get("MainPID", "0")) or "").split("\0")
+    words += shown.get("ExecStart", "").split()
+    words += re.findall(r"[^\s\"']+", " ".join(re.findall(r"^\s*DOCKER_OPTS=(.*)$", read("/etc/default/docker") or "", re.M)))
+    flags = (re.match(r"--([a-z0-9-]+)(?:=(.*))?$", word) for word in words)
+    return {flag.group(1): flag.group(2) or "true" for flag in flags if flag}
+
+
+def without_ipv6_rules():
+    """The settings of this host's owner by which Docker makes no rules for IPv6."""
+    values = {**(daemon_settings().get("settings") or {}), **docker_flags()}
+    return ["%s = false" % key for key in ("iptables", "ip6tables", "experimental") if str(values.get(key, True)).lower() == "false"]
+
+
 def daemon_settings():
     """Docker's own daemon.json as it is: somebody's settings may be in it."""
     text = read("/etc/docker/daemon.json")
@@ -258,7 +274,7 @@ def observe(options):
         "installed": installed(),
         "packages_broken": packages_broken(),
         "docker": docker(),
-        "daemon": daemon_settings(),
+        "daemon": {**daemon_settings(), "flags": docker_flags(), "without_ipv6_rules": without_ipv6_rules()},
         "ipv6": ipv6(),
         "folders_missing": sorted({folder for folder in folders if not os.path.isdir(folder)}),
         "checksums": {path: checksum("/" + path) for path in options["files"]},

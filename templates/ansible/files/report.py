@@ -57,6 +57,9 @@ def see_container_logs(_):
         return judged(what, False, "Docker does not answer")
     if driver not in ("json-file", "local"):
         return result(what, "skipped", "this host's own log driver %s stays" % driver)
+    given = [flag for flag in docker_flags() if flag in ("log-driver", "log-opt")]
+    if given:
+        return result(what, "skipped", "this host sets --%s on dockerd's command line: left as it is" % given[0])
     limits = settings.get("log-opts", {})
     if driver == "json-file" and not limits.get("max-size"):
         return judged(what, False, "/etc/docker/daemon.json sets no max-size for log files")
@@ -70,6 +73,8 @@ def see_container_ipv6(_):
     if not ipv6():
         return result(what, "skipped", "this host's kernel has no IPv6")
     code, said = run("ip6tables", "-w", "-t", "nat", "-S", "DOCKER")
+    if code and without_ipv6_rules():
+        return result(what, "skipped", "this host's own settings of Docker stay: %s; clients over IPv6 have the address of Docker's proxy" % ", ".join(without_ipv6_rules()))
     if code:
         return judged(what, False, "Docker has no rules for it, clients would lose their addresses: " + said)
     return result(what, "ok", "Docker passes it on by rules, clients keep their addresses")
@@ -77,6 +82,8 @@ def see_container_ipv6(_):
 
 def see_container_ports(_):
     what = "Ports of containers"
+    if "iptables = false" in without_ipv6_rules():
+        return result(what, "skipped", "this host's own settings of Docker stay: iptables = false; Docker makes no rules, so all clients have the address of its proxy")
     for command in ["iptables"] + (["ip6tables"] if ipv6() else []):
         code, said = run(command, "-w", "-S", "DOCKER-USER")
         if code or "-o br-torrust+ " not in said:
