@@ -31,6 +31,9 @@ const TICK: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(10);
 /// How long output is awaited after a program's end: a child it left behind may hold the pipe open.
 const DRAIN: Duration = Duration::from_millis(300);
+/// No program that we run says more in one line, or all in all; a host that does would fill this machine's memory.
+const LINE_MAX: u64 = 16 << 20;
+const TOTAL_MAX: u64 = 64 << 20;
 /// How many lines may wait for us: a program that says more than we can pass on is made to wait, too.
 const LINES: usize = 1000;
 
@@ -168,11 +171,13 @@ impl Runner<'_> {
                     if stream == Stream::Err || !cmd.endless {
                         ran.keep(stream, &line);
                     }
+
                     self.out.program_said(&line);
                     hear(stream, &line, input)?;
                 }
                 Err(_) => self.out.tick(),
             }
+            refuse_endless(cmd, lines, &ran)?;
             self.mind_signals(cmd, child, &mut stopping);
             if cmd.deadline.is_some_and(|deadline| started.elapsed() > deadline) {
                 return Err(too_slow(cmd));
@@ -222,6 +227,29 @@ fn too_slow(cmd: &Cmd) -> Error {
         .help("repeat the command; where it hangs again, run it by hand: -vv shows how it is called")
 }
 
+/// Stops a program that gives more than it may.
+fn refuse_endless(cmd: &Cmd, lines: &Lines, ran: &Ran) -> Result<()> {
+    if lines.overlong.load(Ordering::Acquire) {
+        return Err(too_much(cmd, LINE_MAX));
+    }
+    if (ran.stdout.len() + ran.stderr.len()) as u64 > TOTAL_MAX {
+        return Err(too_much(cmd, TOTAL_MAX));
+    }
+    match &cmd.at_most {
+        Some((file, most)) if file.metadata().is_ok_and(|file| file.len() > *most) => {
+            Err(too_much(cmd, *most))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn too_much(cmd: &Cmd, most: u64) -> Error {
+    let what = format!("{} gave more than the {most} bytes that it may, and was stopped", cmd.program);
+    Error::new(Code::ToolFailed, what)
+        .why("an answer without an end would fill this machine")
+        .help("see what the other side sends: -vv shows how the program is called")
+}
+
 /// A reader that ended well with what a failed source gave it has not done its work.
 fn mind_source(source: &mut Child, program: &str, waited: &mut Result<Ran>) {
     let Ok(ran) = waited else { return end(source, Signal::KILL) };
@@ -259,6 +287,8 @@ struct Lines {
     coming: Receiver<(Stream, String)>,
     /// To be set when the program has ended: a transcript has no end of its own.
     ended: Arc<AtomicBool>,
+    /// Whether a line was too long to be read.
+    overlong: Arc<AtomicBool>,
 }
 
 fn spawn(cmd: &Cmd, stdout: Stdio) -> Result<(Child, Lines)> {
@@ -273,23 +303,34 @@ fn spawn(cmd: &Cmd, stdout: Stdio) -> Result<(Child, Lines)> {
     let spawned = cmd.command().stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn();
     let mut child = spawned.map_err(|error| cmd.not_started(&error))?;
     let (sender, coming) = sync_channel(LINES);
+    let overlong = Arc::<AtomicBool>::default();
     if let Some(transcript) = transcript {
-        read_lines(transcript, Stream::Out, sender.clone());
+        read_lines(transcript, Stream::Out, sender.clone(), &overlong);
     }
     if let Some(stdout) = child.stdout.take() {
-        read_lines(stdout, Stream::Out, sender.clone());
+        read_lines(stdout, Stream::Out, sender.clone(), &overlong);
     }
     if let Some(stderr) = child.stderr.take() {
-        read_lines(stderr, Stream::Err, sender);
+        read_lines(stderr, Stream::Err, sender, &overlong);
     }
-    Ok((child, Lines { coming, ended }))
+    Ok((child, Lines { coming, ended, overlong }))
 }
 
-fn read_lines(from: impl Read + Send + 'static, stream: Stream, to: SyncSender<(Stream, String)>) {
+fn read_lines(
+    from: impl Read + Send + 'static,
+    stream: Stream,
+    to: SyncSender<(Stream, String)>,
+    overlong: &Arc<AtomicBool>,
+) {
+    let overlong = overlong.clone();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(from);
         let mut line = vec![];
-        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        while (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            if line.len() as u64 == LINE_MAX {
+                overlong.store(true, Ordering::Release);
+                break;
+            }
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);
             // What a container logs must not paint on the operator's terminal.

@@ -31,6 +31,8 @@ pub struct Cmd {
     /// The file that both of its streams go to and are read from. A program that must live on when we are killed needs
     /// one: writing to our broken pipe would end it.
     pub transcript: Option<PathBuf>,
+    /// A file that it writes to, and the size at which it is stopped.
+    pub at_most: Option<(PathBuf, u64)>,
     /// It may go on for days: what it writes to standard output is heard line by line, and not kept.
     pub endless: bool,
 }
@@ -66,6 +68,13 @@ impl Cmd {
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
+        self
+    }
+
+    /// Stops it when this file has got larger than that.
+    #[must_use]
+    pub fn at_most(mut self, file: impl Into<PathBuf>, bytes: u64) -> Self {
+        self.at_most = Some((file.into(), bytes));
         self
     }
 

@@ -50,6 +50,24 @@ fn bytes_that_are_no_text_do_not_stop_the_lines() {
     assert_eq!(ran.stdout, "a\u{fffd}b\nlast\n");
 }
 
+/// A hostile host could fill this machine's memory, or its disk.
+#[test]
+fn an_answer_without_an_end_is_stopped() {
+    let began = Instant::now();
+    assert_eq!(run(&sh("tr '\\0' x </dev/zero")), Err(Code::ToolFailed));
+    assert_eq!(run(&sh("yes $(printf %01000d 0)")), Err(Code::ToolFailed));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("got");
+    let out = Out::new(Style { format: Format::Text, quiet: true, verbose: 0, color: false });
+    let interrupt = Interrupt::default();
+    let runner = Runner { out: &out, interrupt: &interrupt };
+    let endless = sh("while :; do echo more; sleep 0.001; done").at_most(&path, 100);
+    let ran = runner.run_into(&endless, fs::File::create(&path).unwrap());
+    assert_eq!(ran.unwrap_err().code(), Code::ToolFailed);
+    assert!(fs::metadata(&path).unwrap().len() < 100_000);
+    assert!(began.elapsed() < Duration::from_mins(1));
+}
+
 #[test]
 fn a_program_that_is_not_there_is_told() {
     assert_eq!(run(&Cmd::new("no-such-program", [""])), Err(Code::ToolMissing));

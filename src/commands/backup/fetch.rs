@@ -129,7 +129,8 @@ fn receive(work: &mut Work, backup: &OnHost, partial: &Path, there: u64) -> Resu
     out.doing(&format!("{} of {} to come", words::bytes(missing), words::bytes(backup.bytes)));
     let script = "tail -c +\"$2\" \"/opt/torrust/storage/backup/$1.tar.gz\"";
     let ssh = work.ssh()?;
-    let send = ssh.root(script, &[&backup.id, &(there + 1).to_string()]);
+    // What it announced is all that the host may send.
+    let send = ssh.root(script, &[&backup.id, &(there + 1).to_string()]).at_most(partial, backup.bytes);
     let ran = ssh.judge(ssh.runner().run_into(&send, file)?)?;
     if ran.ok() {
         return Ok(());

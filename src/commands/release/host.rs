@@ -1,12 +1,18 @@
 //! The conversation with `release.sh`, which puts releases in place, new ones and kept ones.
 
+use std::time::Duration;
+
 use super::images::{Image, not_pulled};
+
 use crate::bundle::Bundle;
 use crate::config::ImageSource;
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran};
 use crate::stack::{self, InTheWay};
 use crate::tools::ssh::{Ssh, sh_quote};
+
+/// How long a release may take to come in place, with the host's wait for others' work.
+const DEADLINE: Duration = Duration::from_mins(30);
 
 /// What `release.sh` tells before it asks what to do.
 #[derive(Default)]
@@ -117,7 +123,7 @@ pub fn converse(
 ) -> Result<(Told, Ran)> {
     let args: Vec<&str> = asked.args.iter().map(String::as_str).collect();
     let mut told = Told::default();
-    let cmd = ssh.root(script, &args).input(asked.manifest.clone());
+    let cmd = ssh.root(script, &args).input(asked.manifest.clone()).deadline(DEADLINE);
     let ran = ssh.runner().talk(&cmd, |_, line, input| {
         told.hear(line);
         if line == "ready" {

@@ -1,5 +1,7 @@
 //! `Bring the images`: the host pulls what it lacks, or is sent it. One session tells what the images are.
 
+use std::time::Duration;
+
 use super::host::{foreign, on_the_host};
 use super::schema;
 use crate::config::ImageSource;
@@ -11,6 +13,9 @@ use crate::services::tracker::published;
 use crate::store::Environment;
 use crate::story::Work;
 use crate::tools::docker::{self, docker};
+
+/// How long the images may take, over a slow line as well.
+const DEADLINE: Duration = Duration::from_hours(4);
 
 /// An image on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,7 +273,7 @@ fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Resu
     let mut args = vec![environment.as_str(), how.word(), &known, &tracker];
     args.extend(images.iter().map(String::as_str));
     let ssh = work.ssh()?;
-    let mut cmd = ssh.root(&script, &args);
+    let mut cmd = ssh.root(&script, &args).deadline(DEADLINE);
     if let Some(input) = input {
         cmd = cmd.reading(input);
     }
