@@ -23,6 +23,8 @@ pub enum Code {
     ChangeRefused,
     /// The environment's file on disk cannot be read as one.
     StateDamaged,
+    /// The environment's file was written by a newer version of this program.
+    StateNewer,
     /// No environment of that name.
     EnvironmentNotFound,
     /// The name is taken.

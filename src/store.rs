@@ -1,6 +1,7 @@
 //! `data/<env>/`: the environment's file, its lock and its history.
 
 mod environment;
+mod format;
 mod history;
 mod lock;
 mod releases;
@@ -13,12 +14,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 
 pub use environment::{Choices, Environment, Host, Origin};
+pub use format::{FORMAT, Unknown, newer as of_newer_version};
 pub use history::{Past, StepTime};
 pub use lock::Lock;
 pub use releases::Release;
@@ -63,8 +66,7 @@ impl Store {
         let file = self.folder(name).join(FILE);
         match fs::read(&file) {
             Ok(bytes) => {
-                let env: Environment =
-                    serde_json::from_slice(&bytes).map_err(|error| damaged(&file, &error))?;
+                let env = read(&bytes, &file)?;
                 if env.name == *name { Ok(env) } else { Err(of_another(name, &file, &env.name)) }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.not_found(name)),
@@ -78,8 +80,13 @@ impl Store {
     /// When the folder cannot be written: read-only, full, not ours.
     pub fn save(&self, environment: &mut Environment) -> Result<()> {
         environment.modified = Timestamp::now();
+        environment.format = format::FORMAT;
         let folder = self.folder(&environment.name);
-        let text = serde_json::to_vec_pretty(environment)
+        let text = serde_json::to_value(&*environment).and_then(|mut whole| {
+            whole.as_object_mut().into_iter().for_each(|whole| environment.unknown.add_to(whole));
+            serde_json::to_vec_pretty(&whole)
+        });
+        let text = text
             .map_err(|error| Error::new(Code::Internal, "cannot write the environment as JSON").why(error))?;
         replace(&folder, &text).map_err(|error| {
             unwritable(&folder, &error)
@@ -168,6 +175,21 @@ impl Store {
                 .help(format!("or create it: torrust-tracker-deployer create {name}")),
         }
     }
+}
+
+/// An environment from its file.
+fn read(bytes: &[u8], file: &Path) -> Result<Environment> {
+    if let Some(newer) = format::newer(bytes, file) {
+        return Err(newer);
+    }
+    let damaged = |error| damaged(file, &error);
+    let mut env: Environment = serde_json::from_slice(bytes).map_err(damaged)?;
+    let raw: Value = serde_json::from_slice(bytes).map_err(damaged)?;
+    let known = serde_json::to_value(&env).map_err(damaged)?;
+    if let (Value::Object(raw), Value::Object(known)) = (raw, known) {
+        env.unknown = Unknown::of(&raw, &known);
+    }
+    Ok(env)
 }
 
 /// `fs::read` with half the system calls, which count when thousands of files are listed: its question for the size

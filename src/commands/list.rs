@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
 use crate::output::words;
 use crate::state::Stage;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Options of `list`.
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,8 @@ struct Row {
 /// The part of an environment's file that a list needs; the rest is passed over.
 #[derive(Deserialize)]
 struct Brief {
+    #[serde(default)]
+    format: u32,
     name: String,
     stage: Stage,
     created: Timestamp,
@@ -151,7 +153,12 @@ fn read_share(store: &Store, names: &[EnvironmentName]) -> Vec<Entry> {
 fn read(store: &Store, name: &EnvironmentName, buffer: &mut Vec<u8>) -> Result<Option<Row>> {
     let Some(bytes) = store.read_raw(name, buffer)? else { return Ok(None) };
     let damaged = || Error::new(Code::StateDamaged, format!("the file of {name} is damaged"));
-    let brief: Brief = serde_json::from_slice(bytes).map_err(|error| damaged().why(error))?;
+    let newer = || store::of_newer_version(bytes, &store.folder(name).join("environment.json"));
+    let brief: Brief =
+        serde_json::from_slice(bytes).map_err(|error| newer().unwrap_or_else(|| damaged().why(error)))?;
+    if brief.format > store::FORMAT {
+        return Err(newer().unwrap_or_else(damaged));
+    }
     if brief.name != name.as_str() {
         return Err(damaged().why(format!("it is the file of {}", brief.name)));
     }

@@ -10,10 +10,17 @@ use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::services::tracker::schema::TrackerImage;
 use crate::state::{Attempt, Stage};
+use crate::store::Unknown;
 
 /// All that is known about an environment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Environment {
+    /// The version of the file's format; 0 for those from before it had one.
+    #[serde(default)]
+    pub format: u32,
+    /// What else the file has.
+    #[serde(skip)]
+    pub unknown: Unknown,
     /// The name; also the folder's.
     pub name: EnvironmentName,
     /// When it was created.
@@ -76,6 +83,9 @@ pub struct Host {
     /// Fingerprint of the host key stored at first contact.
     #[serde(default)]
     pub host_key: String,
+    /// That key, as `known_hosts` has it: type and key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub public_key: String,
     /// Operating system and architecture, as the host says them.
     #[serde(default)]
     pub system: String,
@@ -88,16 +98,17 @@ impl Host {
     /// A host that nobody has looked at yet.
     #[must_use]
     pub fn new(origin: Origin, address: String, port: u16) -> Self {
-        let (host_key, system) = (String::new(), String::new());
-        Self { origin, address, address_v6: None, port, host_key, system, without_ipv6: false }
+        let (host_key, public_key, system) = (String::new(), String::new(), String::new());
+        Self { origin, address, address_v6: None, port, host_key, public_key, system, without_ipv6: false }
     }
 
     /// With what it told of itself before.
     #[must_use]
     pub fn known(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return self };
-        let (host_key, system) = (before.host_key.clone(), before.system.clone());
-        Self { host_key, system, without_ipv6: before.without_ipv6, ..self }
+        let (host_key, public_key) = (before.host_key.clone(), before.public_key.clone());
+        let system = before.system.clone();
+        Self { host_key, public_key, system, without_ipv6: before.without_ipv6, ..self }
     }
 }
 
@@ -147,6 +158,8 @@ impl Environment {
         let now = Timestamp::now();
         let name = config.environment.name.clone();
         Self {
+            format: 0,
+            unknown: Unknown::default(),
             name,
             created: now,
             modified: now,

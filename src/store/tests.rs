@@ -36,6 +36,54 @@ fn what_was_saved_is_loaded() {
 }
 
 #[test]
+fn what_is_unknown_in_a_file_stays_there() {
+    let (_folder, store) = store();
+    let (env, _lock) = stored(&store, "demo");
+    let file = store.folder(&env.name).join(FILE);
+    let edit = |change: &dyn Fn(&mut Value)| {
+        let mut raw: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        change(&mut raw);
+        fs::write(&file, raw.to_string()).unwrap();
+    };
+    edit(&|raw| {
+        raw["of_tomorrow"] = serde_json::json!({ "a": 1 });
+        raw["choices"]["more"] = "x".into();
+        raw["attempt"] = Value::Null;
+        raw["host"] =
+            serde_json::json!({ "origin": "registered", "address": "192.0.2.7", "port": 22, "rack": 4 });
+    });
+    let mut env = store.load(&env.name).unwrap();
+    env.stage = Stage::Running;
+    store.save(&mut env).unwrap();
+    let raw: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!((&raw["of_tomorrow"]["a"], &raw["choices"]["more"]), (&1.into(), &"x".into()));
+    assert_eq!(
+        (&raw["host"]["rack"], &raw["format"], &raw["stage"]),
+        (&4.into(), &1.into(), &"running".into())
+    );
+    assert!(raw.get("attempt").is_none());
+    // What goes takes its unknown parts along.
+    env.host = None;
+    store.save(&mut env).unwrap();
+    assert!(store.load(&env.name).unwrap().host.is_none());
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused_and_stays() {
+    let (_folder, store) = store();
+    let (env, _lock) = stored(&store, "demo");
+    let file = store.folder(&env.name).join(FILE);
+    // Whatever else is in it: it need not be one that this version could read.
+    for text in [r#"{"format": 2}"#, r#"{"format": 99, "name": 7}"#] {
+        fs::write(&file, text).unwrap();
+        let error = store.load(&env.name).unwrap_err();
+        assert_eq!(error.code(), Code::StateNewer);
+        assert!(error.message().contains("a newer version") && !error.helps().is_empty());
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+}
+
+#[test]
 fn a_save_keeps_the_state_before_it_and_leaves_nothing_else() {
     let (_folder, store) = store();
     let (mut env, _lock) = stored(&store, "demo");
