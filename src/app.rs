@@ -11,7 +11,7 @@ use crate::output::Out;
 use crate::output::log::Log;
 use crate::process::Runner;
 use crate::store::{Environment, Host, Store};
-use crate::tools::ssh::Target;
+use crate::tools::ssh::{Pin, Target};
 
 /// The host key of the first contact, in the environment's folder.
 const KNOWN_HOSTS: &str = "known_hosts";
@@ -160,6 +160,7 @@ impl App {
             user: credentials.username.clone(),
             key: credentials.private_key_path.clone(),
             known_hosts: absolute(&self.store.folder(&env.name).join(KNOWN_HOSTS)),
+            pin: Pin { fingerprint: host.host_key.clone(), key: host.public_key.clone() },
             control: control_path(&self.store.folder(&env.name)),
         }
     }

@@ -15,6 +15,8 @@ pub struct Check {
     pub name: String,
     /// Whether the answer comes as soon as the network allows. Where nobody must answer, only waiting tells.
     pub quick: bool,
+    /// Whether the host has to ask it, over our SSH connection.
+    pub over_ssh: bool,
     ask: Box<dyn Fn(Deadline) -> Answer + Send + Sync>,
 }
 
@@ -99,13 +101,19 @@ impl Check {
         name: impl Into<String>,
         ask: impl Fn(Deadline) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), quick: true, ask: Box::new(ask) }
+        Self { name: name.into(), quick: true, over_ssh: false, ask: Box::new(ask) }
     }
 
     /// The same check, which tells by waiting.
     #[must_use]
     pub fn by_waiting(self) -> Self {
         Self { quick: false, ..self }
+    }
+
+    /// The same check, which may need the SSH connection.
+    #[must_use]
+    pub fn over_ssh(self, over_ssh: bool) -> Self {
+        Self { over_ssh, ..self }
     }
 }
 

@@ -22,6 +22,7 @@ mod show;
 mod ssh;
 mod status;
 mod test;
+mod trust;
 mod update;
 mod validate;
 
@@ -66,6 +67,8 @@ pub enum Command {
     Provision(provision::Args),
     /// Use a host that exists already
     Register(register::Args),
+    /// Accept the host's new key after it was reinstalled
+    Trust(trust::Args),
     /// Set up the host's operating system: Docker, firewall, updates, kernel settings
     Configure(configure::Args),
     /// Put the tracker's files and images on the host
@@ -150,6 +153,7 @@ pub fn run(app: &App, command: Command) -> Done {
         Command::Render(args) => render::run(app, &args),
         Command::Provision(args) => provision::run(app, &args),
         Command::Register(args) => register::run(app, &args),
+        Command::Trust(args) => trust::run(app, &args),
         Command::Configure(args) => configure::run(app, &args),
         Command::Release(args) => release::run(app, &args),
         Command::Run(args) => run::run(app, &args),

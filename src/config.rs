@@ -128,6 +128,7 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
         .chain(rules::database::RULES)
         .chain(rules::absent::RULES)
         .chain(rules::tracker::RULES)
+        .chain(rules::wire::RULES)
         .chain(advice::RULES)
     {
         rule(&mut report);

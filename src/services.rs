@@ -23,6 +23,7 @@ pub use tracker::{Figures, figures};
 use crate::checks::Check;
 use crate::config::Config;
 use crate::error::Result;
+use crate::probe::http::Relay;
 use crate::store::{Environment, Host};
 use crate::tools::ssh::sh_quote;
 
@@ -161,6 +162,9 @@ pub struct HostFile {
     pub bytes: Vec<u8>,
 }
 
+/// The checks of the full suite; see [`full_checks`].
+type FullChecks = fn(&Config, &Host, &Relay, Option<IpAddr>) -> Result<Vec<Check>>;
+
 /// What a service's file gives: the answers that its part of the configuration has.
 pub struct Kind {
     /// Its name; that of its container in the Compose file.
@@ -176,11 +180,11 @@ pub struct Kind {
     /// What people connect to.
     pub endpoints: fn(&Config) -> Vec<Endpoint>,
     /// What a client would see of it on this host.
-    pub checks: fn(&Config, &Host) -> Result<Vec<Check>>,
+    pub checks: fn(&Config, &Host, &Relay) -> Result<Vec<Check>>,
     /// What can be seen on the host alone: a name and a command for its shell, each.
     pub host_checks: fn(&Config) -> Vec<HostCheck>,
     /// What the full suite asks beside, of a running stack; with the address that the host sees us by.
-    pub full_checks: fn(&Config, &Host, Option<IpAddr>) -> Result<Vec<Check>>,
+    pub full_checks: FullChecks,
     /// What the full suite asks beside on the host.
     pub full_host_checks: fn(&Config) -> Vec<HostCheck>,
 }
@@ -279,12 +283,12 @@ fn proxy_networks(config: &Config) -> Vec<&'static str> {
     NETWORKS.iter().copied().filter(served).collect()
 }
 
-/// What a client would see of each service on this host.
+/// What a client would see of each service on this host. What a secret opens is asked over the relay, unless TLS protects it.
 ///
 /// # Errors
 /// A secret has no value.
-pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
-    let checks: Result<Vec<_>> = wanted(config).map(|kind| (kind.checks)(config, host)).collect();
+pub fn checks(config: &Config, host: &Host, relay: &Relay) -> Result<Vec<Check>> {
+    let checks: Result<Vec<_>> = wanted(config).map(|kind| (kind.checks)(config, host, relay)).collect();
     Ok(checks?.into_iter().flatten().collect())
 }
 
@@ -293,10 +297,16 @@ pub fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
 ///
 /// # Errors
 /// A secret has no value.
-pub fn full_checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
+pub fn full_checks(
+    config: &Config,
+    host: &Host,
+    relay: &Relay,
+    seen_as: Option<IpAddr>,
+) -> Result<Vec<Check>> {
     let checks: Result<Vec<_>> =
-        wanted(config).map(|kind| (kind.full_checks)(config, host, seen_as)).collect();
-    let others = endpoints(config).into_iter().filter(|endpoint| endpoint.behind_proxy.is_none());
+        wanted(config).map(|kind| (kind.full_checks)(config, host, relay, seen_as)).collect();
+    let others = endpoints(config).into_iter().filter(Endpoint::is_public);
+    let others = others.filter(|endpoint| endpoint.behind_proxy.is_none());
     let domains: BTreeSet<String> = others.filter_map(|endpoint| endpoint.domain).collect();
     let dns = domains.iter().map(|domain| dns::check(domain, host));
     Ok(checks?.into_iter().flatten().chain(dns).collect())

@@ -9,7 +9,7 @@ use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::state::{self, Attempt, Stage};
 use crate::store::{Environment, Host, Lock, Origin, StepTime, Store};
-use crate::tools::ssh::{self, Ssh};
+use crate::tools::ssh::Ssh;
 
 /// A host that we made can be brought back when it does not answer.
 #[must_use]
@@ -186,24 +186,14 @@ impl<'a> Work<'a> {
     fn connect(&mut self) -> Result<()> {
         let host = self.host()?;
         let (target, made_by_us) = (self.app.target_at(&self.env, host), host.origin == Origin::Created);
-        let forgotten = !target.is_known() && !host.host_key.is_empty();
         let opened = Ssh::connect(self.app.runner(), target);
         let ssh =
             opened.map_err(|error| if made_by_us { or_bring_back(error, &self.env.name) } else { error })?;
-        if forgotten {
-            self.take_new_key(&ssh)?;
+        // An earlier version stored the fingerprint alone.
+        if let Some(host) = self.host_mut().filter(|host| !host.host_key.is_empty()) {
+            host.public_key.clone_from(&ssh.target.pin.key);
         }
         self.ssh = Some(ssh);
-        Ok(())
-    }
-
-    /// The user took the stored key away, as after a host was installed anew: the next one is stored, and shown.
-    fn take_new_key(&mut self, ssh: &Ssh) -> Result<()> {
-        let key = ssh::fingerprint(self.app.runner(), &ssh.target.known_hosts)?;
-        if let Some(host) = self.host_mut() {
-            let old = std::mem::replace(&mut host.host_key, key.clone());
-            self.app.out.warn(&format!("a new host key is stored: {key}; it was {old}"));
-        }
         Ok(())
     }
 

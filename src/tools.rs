@@ -3,6 +3,7 @@
 pub mod ansible;
 pub mod docker;
 pub mod lxd;
+pub mod relay;
 pub mod ssh;
 pub mod tofu;
 

@@ -12,7 +12,7 @@ use crate::state::Stage;
 use crate::store::Environment;
 use crate::story::{Phase, Step, Work};
 use crate::tools::ansible::{self, Observed};
-use crate::tools::ssh::Target;
+use crate::tools::ssh::{self, Target};
 
 /// Options of `configure`.
 #[derive(Debug, clap::Args)]
@@ -90,6 +90,7 @@ pub fn playbook(
             "private_key": target.key,
             "known_hosts": target.known_hosts,
             "control_path": target.control,
+            "overrides": ssh::OVERRIDES,
         },
         "skip_updates": skip_updates,
         "configure_firewall": env.choices.firewall.unwrap_or(true),

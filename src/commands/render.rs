@@ -24,7 +24,7 @@ use crate::render::{File, Templates};
 use crate::services;
 use crate::services::tracker::schema::{Found, Reason, Schema};
 use crate::store::{Choices, Environment, Host, Origin};
-use crate::tools::ssh::Target;
+use crate::tools::ssh::{Pin, Target};
 
 /// The folders of a rendering; one whose service is not in the configuration is empty.
 const GROUPS: [&str; 8] =
@@ -178,6 +178,7 @@ fn by_hand(env: &Environment) -> Result<Target> {
         user: credentials.username.clone(),
         key: credentials.private_key_path.clone(),
         known_hosts: "known_hosts".into(),
+        pin: Pin::default(),
         control: PathBuf::new(),
     })
 }

@@ -17,6 +17,7 @@ use crate::render::Templates;
 use crate::services::{self, Endpoint};
 use crate::state::Stage;
 use crate::story::{Phase, Step, Work};
+use crate::tools::relay;
 use starter::Starter;
 
 /// Options of `run`.
@@ -97,7 +98,10 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 pub fn urls(work: &Work) -> Result<String> {
     let (name, host) = (&work.env.name, work.env.host()?);
     let line = |endpoint: &Endpoint| {
-        format!("\n  {:<13} {}", format!("{}:", endpoint.kind), endpoint.url(endpoint.address(host)))
+        let url = endpoint.url(endpoint.address(host));
+        let only =
+            if endpoint.is_public() { "" } else { " (on the host only; show prints how to forward it)" };
+        format!("\n  {:<13} {url}{only}", format!("{}:", endpoint.kind))
     };
     let urls: String = services::endpoints(&work.env.config).iter().map(line).collect();
     Ok(format!("{name} is running:{urls}\nnext: torrust-tracker-deployer test {name}"))
@@ -181,7 +185,7 @@ fn look_from_outside(work: &mut Work) -> Result<String> {
     let host = work.env.host()?.clone();
     let mut config = work.revealed()?.config.clone();
     host::learn_own_root(work.ssh()?, &mut config)?;
-    let checks = services::checks(&config, &host)?;
+    let checks = services::checks(&config, &host, &relay::over(work.ssh()?))?;
     let checked = checks::ask_all(work.app.runner(), checks, LOOK)?;
     let tally @ [_, failed, ..] = checks::tally(&checked);
     if failed == 0 {

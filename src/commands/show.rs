@@ -44,6 +44,9 @@ struct ShownHost {
 struct ShownService {
     kind: &'static str,
     url: String,
+    /// What brings it here, when only the host reaches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward: Option<String>,
 }
 
 /// Shows the environment.
@@ -68,7 +71,11 @@ pub fn run(app: &App, name: &EnvironmentName) -> super::Done {
     let services = match &env.host {
         Some(host) if stands.stage >= Stage::Released => services::endpoints(&stands.config)
             .iter()
-            .map(|endpoint| ShownService { kind: endpoint.kind, url: endpoint.url(endpoint.address(host)) })
+            .map(|endpoint| ShownService {
+                kind: endpoint.kind,
+                url: endpoint.url(endpoint.address(host)),
+                forward: endpoint.forward(&app.target_at(&env, host).shown()),
+            })
             .collect(),
         _ => vec![],
     };
@@ -106,6 +113,9 @@ impl Display for Shown {
             write!(f, "\n\nServices:")?;
             for service in &self.services {
                 write!(f, "\n  {:<13} {}", format!("{}:", service.kind), service.url)?;
+                if let Some(forward) = &service.forward {
+                    write!(f, " (on the host only)\n{:>16}{forward}", "")?;
+                }
             }
         }
         if let (Some(attempt), true) = (&self.attempt, self.at_work) {

@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 
 use super::many::{self, Names};
 use crate::app::App;
-use crate::checks::{Asked, Check, Checked};
+use crate::checks::{Answer, Asked, Check, Checked};
 use crate::commands::test::host;
 use crate::config::{Config, EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
 use crate::output::tabular::TableFormat;
 use crate::output::words;
+use crate::probe::http::Relay;
 use crate::render::Templates;
 use crate::services::{self, tracker::silence};
 use crate::state::Stage;
 use crate::store::{Environment, Origin, Past};
 use crate::story;
+use crate::tools::relay;
 use crate::tools::ssh::{Ssh, Target};
 
 use facts::Facts;
@@ -49,6 +51,8 @@ pub struct Args {
 
 /// How long one look from outside may take.
 const LOOK: Duration = Duration::from_secs(3);
+/// Why the host asks nothing for us.
+const NO_SSH: &str = "the host has to ask it, and there is no SSH connection";
 /// How many of the last commands are told.
 const COMMANDS: usize = 5;
 
@@ -170,8 +174,12 @@ struct Look<'a> {
     target: Target,
     wanted: Wanted,
     deep: bool,
+    /// Open as long as the host asks endpoints for us.
+    ssh: Option<Ssh<'a>>,
     /// The endpoints, which are asked while the host is.
-    asked: Option<Asked>,
+    asked: Vec<Asked>,
+    /// The names of their checks, in the order of the report.
+    names: Vec<String>,
 }
 
 /// What the host told.
@@ -185,20 +193,25 @@ impl<'a> Look<'a> {
         let env = app.reveal(env)?;
         let target = app.target(&env)?;
         let wanted = Wanted::of(&env)?;
-        let mut look = Self { app, env, target, wanted, deep, asked: None };
+        let mut look = Self { app, env, target, wanted, deep, ssh: None, asked: vec![], names: vec![] };
         if !host::has_own_authority(&look.env.config) {
-            look.ask_outside()?;
+            look.ask(None)?;
         }
         Ok(look)
     }
 
-    /// Asks the endpoints, but for what only waiting tells: that is for `test`.
-    fn ask_outside(&mut self) -> Result<()> {
-        if self.env.stage == Stage::Running {
-            let checks = services::checks(&self.env.config, self.env.host()?)?;
-            let quick: Vec<Check> = checks.into_iter().filter(|check| check.quick).collect();
-            self.asked = Some(Asked::begin(quick, LOOK));
+    /// Asks the endpoints, but for what only waiting tells: that is for `test`. Without a relay those that the host has to
+    /// ask are left out, with one they alone are asked.
+    fn ask(&mut self, relay: Option<&Relay>) -> Result<()> {
+        if self.env.stage != Stage::Running {
+            return Ok(());
         }
+        let nowhere = Relay::new(|_, _| Err(NO_SSH.into()));
+        let checks = services::checks(&self.env.config, self.env.host()?, relay.unwrap_or(&nowhere))?;
+        let mut checks: Vec<Check> = checks.into_iter().filter(|check| check.quick).collect();
+        self.names = checks.iter().map(|check| check.name.clone()).collect();
+        checks.retain(|check| check.over_ssh == relay.is_some());
+        self.asked.push(Asked::begin(checks, LOOK));
         Ok(())
     }
 
@@ -207,16 +220,26 @@ impl<'a> Look<'a> {
         let ssh = Ssh::connect(self.app.runner(), self.target.clone())?;
         if host::has_own_authority(&self.env.config) {
             host::learn_own_root(&ssh, &mut self.env.config)?;
-            self.ask_outside()?;
+            self.ask(None)?;
         }
+        self.ask(Some(&relay::over(&ssh)))?;
         let question = Question { deep: self.deep, ..question(&self.env.config, &self.wanted) };
-        inside(&ssh, &self.env, &self.wanted, &question)
+        let inside = inside(&ssh, &self.env, &self.wanted, &question);
+        self.ssh = Some(ssh);
+        inside
     }
 
     /// What clients see, once all have answered.
     fn outside(&mut self) -> Result<Vec<Line>> {
-        let Some(asked) = self.asked.take() else { return Ok(vec![]) };
-        let mut checked = asked.answers(self.app.runner())?;
+        let mut checked = vec![];
+        for asked in std::mem::take(&mut self.asked) {
+            checked.extend(asked.answers(self.app.runner())?);
+        }
+        let mut unasked = self.names.clone();
+        unasked.retain(|name| checked.iter().all(|one| one.name != *name));
+        let skipped = || Answer::Skipped { reason: NO_SSH.into() };
+        checked.extend(unasked.into_iter().map(|name| Checked::at_once(name, skipped())));
+        checked.sort_by_key(|one| self.names.iter().position(|name| *name == one.name));
         silence::explain(&self.env, &mut checked);
         Ok(checked.iter().map(|checked| judge::endpoint(checked, &self.wanted)).collect())
     }

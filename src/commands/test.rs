@@ -19,11 +19,13 @@ use crate::checks::{self, Check, Checked};
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::output::{Format, Outcome as _};
+use crate::probe::http::Relay;
 use crate::render::Templates;
 use crate::services::tracker::silence;
 use crate::services::{self, Container, HostCheck};
 use crate::state::{self, Stage};
 use crate::store::Environment;
+use crate::tools::relay;
 use crate::tools::ssh::Ssh;
 use report::{Report, ReportFormat};
 
@@ -83,6 +85,7 @@ struct Test<'a> {
     /// With its secrets.
     env: Environment,
     ssh: Ssh<'a>,
+    relay: Relay,
     timeout: Duration,
 }
 
@@ -143,7 +146,8 @@ impl<'a> Test<'a> {
         let mut env = app.reveal(env)?;
         let ssh = Ssh::connect(app.runner(), app.target(&env)?)?;
         host::learn_own_root(&ssh, &mut env.config)?;
-        Ok(Self { app, env, ssh, timeout })
+        let relay = relay::over(&ssh);
+        Ok(Self { app, env, ssh, relay, timeout })
     }
 
     /// What clients see, and what the host alone can tell.
@@ -155,7 +159,7 @@ impl<'a> Test<'a> {
         }
         let mut checked = self.ask_host(&on_host, self.timeout * 3)?;
         let outside = if env.stage >= Stage::Released {
-            services::checks(&env.config, env.host()?)?
+            services::checks(&env.config, env.host()?, &self.relay)?
         } else {
             vec![Check::skipped(
                 "the services",

@@ -6,11 +6,15 @@
 pub mod absent;
 pub mod database;
 pub mod tracker;
+pub mod wire;
 
 use std::net::SocketAddr;
 
 use super::problems::Report;
 use crate::services::tracker::schema::Schema;
+
+/// The one service that the host publishes on its own loopback.
+const API: &str = "tracker.http_api";
 
 /// Every rule; each notes what it finds.
 pub const RULES: &[fn(&mut Report)] = &[
@@ -19,7 +23,6 @@ pub const RULES: &[fn(&mut Report)] = &[
     ports_are_unique,
     domains_are_unique,
     grafana_has_prometheus,
-    prometheus_reaches_the_api,
     tracker_has_prometheus_output,
     authority_fits,
     https_is_used,
@@ -79,7 +82,7 @@ fn services(report: &Report) -> Vec<Service> {
     }
     let mut all: Vec<Service> = listed("tracker.udp_trackers", Protocol::Udp).collect();
     all.extend(listed("tracker.http_trackers", Protocol::Tcp));
-    all.extend([single("tracker.http_api"), health]);
+    all.extend([single(API), health]);
     if document.has("grafana") {
         all.push(single("grafana"));
     }
@@ -189,7 +192,7 @@ fn ports_are_unique(report: &mut Report) {
             port: address.port(),
             protocol: service.protocol,
             in_tracker: true,
-            on_host: !service.tls && !service.on_loopback(),
+            on_host: !service.tls && (!service.on_loopback() || service.path == API),
         };
         if let Some(other) = taken.iter().find(|other| other.collides_with(&claim)) {
             let protocol = if claim.protocol == Protocol::Tcp { "TCP" } else { "UDP" };
@@ -223,18 +226,6 @@ fn grafana_has_prometheus(report: &mut Report) {
             "grafana",
             "Grafana draws what Prometheus collects, and there is no `prometheus`",
             "add \"prometheus\": {} at the outermost level, or remove `grafana`",
-        );
-    }
-}
-
-fn prometheus_reaches_the_api(report: &mut Report) {
-    let field = "tracker.http_api.bind_address";
-    let address: Option<SocketAddr> = report.document.string(field).and_then(|text| text.parse().ok());
-    if report.document.has("prometheus") && address.is_some_and(|address| address.ip().is_loopback()) {
-        report.warning(
-            field,
-            "Prometheus reads the tracker's figures from the API, which only its own container reaches on loopback",
-            "bind it to 0.0.0.0, or remove `prometheus`",
         );
     }
 }

@@ -62,7 +62,7 @@ fn tracker_section() -> Result<Tracker> {
         udp_trackers: vec![UdpTracker::at(everywhere(6969))],
         http_trackers: vec![HttpTracker::at(everywhere(7070))],
         http_api: Some(HttpApi {
-            bind_address: everywhere(1212),
+            bind_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1212)),
             admin_token: random_secret()?,
             access_tokens: BTreeMap::new(),
             domain: None,

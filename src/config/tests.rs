@@ -159,7 +159,15 @@ fn a_drawing_can_do_without_colour_and_unicode() {
 fn warnings_do_not_stop_a_file() {
     let loaded = parse(&valid("older-core.json").to_string(), "x.json", folder().path()).unwrap();
     let places: Vec<&str> = loaded.warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(places, ["tracker.http_api.admin_token", "grafana.admin_password"]);
+    assert_eq!(
+        places,
+        [
+            "tracker.http_api.bind_address",
+            "tracker.http_api.admin_token",
+            "grafana",
+            "grafana.admin_password"
+        ]
+    );
     assert!(loaded.drawing.contains("openssl rand") && !loaded.drawing.contains("MyAccessToken"));
 }
 

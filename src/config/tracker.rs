@@ -214,8 +214,8 @@ pub struct HttpNetwork {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpApi {
-    /// Address and port inside the container; the host publishes the same port, unless a proxy stands in front.
-    /// `0.0.0.0` means IPv4 alone and `[::]` IPv6 alone: the API has one address.
+    /// Address and port. `127.0.0.1` publishes the port on the host's loopback alone, where SSH reaches it; `0.0.0.0` for
+    /// everyone over IPv4, and `[::]` over IPv6, unless a proxy stands in front.
     #[schemars(schema_with = "formats::bind_address")]
     pub bind_address: SocketAddr,
     /// The token that opens the API.
@@ -253,6 +253,14 @@ pub struct HealthCheckApi {
 impl Default for HealthCheckApi {
     fn default() -> Self {
         Self { bind_address: SocketAddr::from(([127, 0, 0, 1], 1313)), domain: None, use_tls_proxy: None }
+    }
+}
+
+impl HttpApi {
+    /// Where it listens in its container: the host could not publish what listens on loopback there.
+    pub fn in_container(&self) -> SocketAddr {
+        let (ip, port) = (self.bind_address.ip(), self.bind_address.port());
+        if ip.is_loopback() { SocketAddr::from(([0, 0, 0, 0], port)) } else { self.bind_address }
     }
 }
 

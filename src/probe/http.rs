@@ -2,10 +2,13 @@
 
 mod api;
 mod record;
+pub mod relay;
 mod tracker;
 mod url;
 
+pub use api::Token;
 pub use record::Record;
+pub use relay::Relay;
 pub use tracker::{HttpTracker, refused_for_key, refused_for_whitelist};
 pub use url::Url;
 
@@ -63,24 +66,56 @@ impl Answer {
     }
 }
 
+/// Who asks for a page.
+#[derive(Clone)]
+pub enum Login {
+    /// No one in particular.
+    Nobody,
+    /// Someone who is to be refused, by this `Authorization`.
+    Wrong(String),
+    /// Someone with a secret in this `Authorization`.
+    Right(String),
+}
+
+/// Whether a request has a secret in it. One that has leaves this machine over verified TLS or over SSH only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    Nothing,
+    Secret,
+}
+
 /// Asks for a page. Redirects are answers too: they are not followed. A proxy of the environment is not used, as it
 /// would answer in place of the service.
 ///
 /// # Errors
 ///
 /// What was seen in place of an answer. The query of the URL is not shown, as it may hold a token.
-pub fn get(url: &Url, headers: &[(&str, &str)], deadline: Deadline) -> Result<Answer, Fault> {
-    let mut request = Request::get(url.text());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    send(&url.agent(), request, url, deadline)
+pub fn get(url: &Url, login: &Login, deadline: Deadline) -> Result<Answer, Fault> {
+    let request = Request::get(url.text());
+    let (request, carries) = match login {
+        Login::Nobody => (request, Carries::Nothing),
+        Login::Wrong(value) => (request.header("Authorization", value), Carries::Nothing),
+        Login::Right(value) => (request.header("Authorization", value), Carries::Secret),
+    };
+    send(&url.agent(), request, url, carries, deadline)
 }
 
-/// Sends a request without a body.
-fn send(agent: &Agent, request: RequestBuilder, url: &Url, deadline: Deadline) -> Result<Answer, Fault> {
+/// Sends a request without a body, from here or from the host.
+fn send(
+    agent: &Agent,
+    request: RequestBuilder,
+    url: &Url,
+    carries: Carries,
+    deadline: Deadline,
+) -> Result<Answer, Fault> {
     let fault = |seen: String| Fault::new(format!("an HTTP answer from {url}"), seen);
     let request = request.body(()).map_err(|error| fault(error.to_string()))?;
+    if url.is_only_on_host() || (carries == Carries::Secret && url.takes_secrets_over_ssh()) {
+        let Some((relay, errand)) = url.errand(&request) else {
+            return Err(fault("not asked: a secret would have travelled in clear text".into()));
+        };
+        return relay.run(&errand, deadline);
+    }
     // A zero timeout would mean none at all.
     let left = deadline.left().unwrap_or(Duration::from_nanos(1));
     let request = agent.configure_request(request).timeout_global(Some(left)).build();
@@ -99,7 +134,7 @@ fn send(agent: &Agent, request: RequestBuilder, url: &Url, deadline: Deadline) -
 ///
 /// What was seen in place of that.
 pub fn health(url: &Url, deadline: Deadline) -> Result<(), Fault> {
-    let answer = get(url, &[], deadline)?;
+    let answer = get(url, &Login::Nobody, deadline)?;
     let healthy = answer.json().is_some_and(|body| body["status"] == "Ok");
     if answer.status == 200 && healthy {
         return Ok(());
@@ -113,7 +148,7 @@ pub fn health(url: &Url, deadline: Deadline) -> Result<(), Fault> {
 /// # Errors
 /// The listeners that do not work, by name; or what was seen in place of a report.
 pub fn health_report(url: &Url, deadline: Deadline) -> Result<String, Fault> {
-    let answer = get(url, &[], deadline)?;
+    let answer = get(url, &Login::Nobody, deadline)?;
     let report = answer.json().filter(|report| answer.status == 200 && report["status"].is_string());
     let Some(report) = report else {
         let expected = format!("HTTP 200 with a report of the tracker's listeners from {url}");
@@ -148,7 +183,7 @@ fn failure_of(listener: &Value) -> Option<String> {
 ///
 /// What was seen in place of the figures.
 pub fn api_stats(base: &Url, token: &str, deadline: Deadline) -> Result<Value, Fault> {
-    let answer = api_get(base, Some(token), deadline)?;
+    let answer = api_get(base, Some(Token::Right(token)), deadline)?;
     let figures = answer.json().filter(|body| answer.status == 200 && is_stats(body));
     let expected = format!("HTTP 200 with the tracker's figures from {}", stats_url(base));
     figures.ok_or_else(|| Fault::new(expected, format!("answered {}", answer.brief())))
@@ -161,7 +196,7 @@ pub fn api_stats(base: &Url, token: &str, deadline: Deadline) -> Result<Value, F
 ///
 /// What was seen in place of a refusal.
 pub fn api_refuses(base: &Url, wrong_token: Option<&str>, deadline: Deadline) -> Result<String, Fault> {
-    let answer = api_get(base, wrong_token, deadline)?;
+    let answer = api_get(base, wrong_token.map(Token::Wrong), deadline)?;
     let data = answer.json().is_some_and(|body| is_stats(&body));
     if !data && (400..600).contains(&answer.status) {
         return Ok(answer.brief());
@@ -171,7 +206,7 @@ pub fn api_refuses(base: &Url, wrong_token: Option<&str>, deadline: Deadline) ->
     Err(Fault::new(expected, format!("answered {}", answer.brief())))
 }
 
-fn api_get(base: &Url, token: Option<&str>, deadline: Deadline) -> Result<Answer, Fault> {
+fn api_get(base: &Url, token: Option<Token>, deadline: Deadline) -> Result<Answer, Fault> {
     api::ask(base, &Method::GET, STATS, token, deadline)
 }
 

@@ -61,12 +61,13 @@ fn gave_up(error: &Error, deadline: Duration) -> Error {
 
 /// Shows the host key and keeps it: from the first contact on it must stay the same.
 pub fn remember_host_key(work: &mut Work) -> Result<String> {
-    let target = work.ssh()?.target.clone();
-    let key = ssh::fingerprint(work.app.runner(), &target.known_hosts)?;
+    let key = work.ssh()?.target.pin.key.clone();
+    let fingerprint = ssh::fingerprint(&key);
     if let Some(host) = work.host_mut() {
-        host.host_key.clone_from(&key);
+        host.host_key.clone_from(&fingerprint);
+        host.public_key = key;
     }
-    Ok(format!("host key {key}"))
+    Ok(format!("host key {fingerprint}"))
 }
 
 /// A new host has a new host key; and whatever an earlier one held is gone with it.

@@ -11,7 +11,7 @@ use super::{Container, Folder, HostCheck, HostFile, Kind, Mount, Port, Protocol,
 use crate::checks::{Answer, Check};
 use crate::config::{Authority, Config, Https};
 use crate::error::{Code, Error, Result};
-use crate::probe::http::{self, Url};
+use crate::probe::http::{self, Login, Relay, Url};
 use crate::probe::tls::{self, Shown, Trust};
 use crate::probe::{self, Fault, quic};
 use crate::render::Templates;
@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
     endpoints: |_| vec![],
     checks,
     host_checks,
-    full_checks: |_, host, _| Ok(vec![http3(host)]),
+    full_checks: |_, host, _, _| Ok(vec![http3(host)]),
     full_host_checks: |_| vec![],
 };
 
@@ -153,7 +153,7 @@ fn host_checks(config: &Config) -> Vec<HostCheck> {
     super::sites(config).into_iter().map(check).collect()
 }
 
-fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
+fn checks(config: &Config, host: &Host, _: &Relay) -> Result<Vec<Check>> {
     let trust = super::trust(config)?;
     let mut checks = vec![];
     for site in super::sites(config) {
@@ -201,7 +201,7 @@ fn redirect(site: &Site, host: &Host) -> Check {
     let url = Url::of_site("http", &site.domain, &host.address, Trust::System).join("/");
     let wanted = format!("https://{}/", site.domain);
     Check::new(format!("{}: http leads to https", site.domain), move |deadline| {
-        let answer = http::get(&url, &[], deadline)?;
+        let answer = http::get(&url, &Login::Nobody, deadline)?;
         match answer.location.as_deref() {
             Some(place) if place == wanted => Ok(format!("HTTP {} to {place}", answer.status)),
             place => {

@@ -8,7 +8,7 @@ use super::Reach;
 use crate::config::{Authority, Config};
 use crate::error::{Code, Error, Result};
 use crate::probe;
-use crate::probe::http::Url;
+use crate::probe::http::{Relay, Url};
 use crate::probe::tls::Trust;
 use crate::store::Host;
 
@@ -71,7 +71,7 @@ impl Endpoint {
     /// Why nobody on this machine can ask it, although it may be well.
     #[must_use]
     pub fn out_of_reach(&self, host: &Host) -> Option<String> {
-        if self.behind_proxy.is_some() {
+        if self.behind_proxy.is_some() || !self.is_public() {
             return None;
         }
         if self.reach == Reach::Ipv4 && host.address.parse::<Ipv6Addr>().is_ok() {
@@ -92,24 +92,46 @@ impl Endpoint {
         (!reached).then(|| format!("this machine has no IPv6 route to {address}"))
     }
 
+    /// Whether it is for others than the host itself.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.reach != Reach::Loopback
+    }
+
+    /// What brings it here when only the host reaches it; `ssh` is the command for a shell there.
+    #[must_use]
+    pub fn forward(&self, ssh: &str) -> Option<String> {
+        let (at, port) = (self.on_loopback(), self.port);
+        (!self.is_public()).then(|| format!("{ssh} -N -L {port}:{at}:{port}"))
+    }
+
+    /// Where the host itself reaches the published port.
+    fn on_loopback(&self) -> &'static str {
+        if self.reach == Reach::Ipv6 { "::1" } else { "127.0.0.1" }
+    }
+
     /// The URL on a host of this address.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
         match self.site() {
+            None if !self.is_public() => probe::url(self.scheme, self.on_loopback(), self.port, self.path),
             Some(site) => format!("https://{}{}", site.domain, self.path),
             None => probe::url(self.scheme, self.domain.as_deref().unwrap_or(address), self.port, self.path),
         }
     }
 
-    /// The start of its URLs, for whoever asks that very host wherever its domain leads.
+    /// The start of its URLs, for whoever asks that very host wherever its domain leads. Secrets for it go over the relay,
+    /// unless TLS protects them.
     ///
     /// # Errors
     /// The authority's root certificate cannot be read.
-    pub fn asked_at(&self, config: &Config, host: &Host) -> Result<Url> {
-        match self.site() {
-            Some(site) => Ok(Url::of_site("https", &site.domain, &host.address, trust(config)?)),
-            None => Ok(probe::url(self.scheme, self.address(host), self.port, "").into()),
-        }
+    pub fn asked_at(&self, config: &Config, host: &Host, relay: &Relay) -> Result<Url> {
+        let address = if self.is_public() { self.address(host) } else { self.on_loopback() };
+        let url = match self.site() {
+            Some(site) => Url::of_site("https", &site.domain, &host.address, trust(config)?),
+            None => probe::url(self.scheme, address, self.port, "").into(),
+        };
+        Ok(url.on_host(relay.clone(), self.on_loopback(), !self.is_public()))
     }
 }
 

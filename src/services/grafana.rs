@@ -10,7 +10,7 @@ use super::{Container, Endpoint, Folder, HostFile, Kind, Mount, Port, Protocol, 
 use crate::checks::Check;
 use crate::config::{self, Config, Grafana};
 use crate::error::{Code, Error, Result};
-use crate::probe::http::{self, Answer, Url};
+use crate::probe::http::{self, Answer, Login, Relay, Url};
 use crate::probe::{self, Deadline, Fault};
 use crate::render::Templates;
 use crate::store::{Environment, Host};
@@ -25,7 +25,7 @@ pub const KIND: Kind = Kind {
     endpoints,
     checks,
     host_checks: |_| vec![],
-    full_checks: |_, _, _| Ok(vec![]),
+    full_checks: |_, _, _, _| Ok(vec![]),
     full_host_checks: |_| vec![],
 };
 
@@ -179,12 +179,12 @@ fn endpoints(config: &Config) -> Vec<Endpoint> {
 }
 
 /// What an operator sees: the server is well, the administrator gets in and nobody else, and figures are found.
-fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
+fn checks(config: &Config, host: &Host, relay: &Relay) -> Result<Vec<Check>> {
     let (Some(grafana), [endpoint]) = (&config.grafana, &endpoints(config)[..]) else { return Ok(vec![]) };
-    let base = endpoint.asked_at(config, host)?;
+    let base = endpoint.asked_at(config, host, relay)?;
     let called = endpoint.called();
     let password = grafana.admin_password.resolve()?;
-    let admin = login(&grafana.admin_user, password.expose());
+    let admin = Login::Right(login(&grafana.admin_user, password.expose()));
     Ok(vec![
         healthy(&called, base.join("/api/health")),
         opens(&called, base.join("/api/search?type=dash-db"), admin.clone()),
@@ -199,7 +199,7 @@ fn login(user: &str, password: &str) -> String {
 
 fn healthy(called: &str, url: Url) -> Check {
     Check::new(format!("{called}: health"), move |deadline| {
-        let answer = http::get(&url, &[], deadline)?;
+        let answer = http::get(&url, &Login::Nobody, deadline)?;
         match answer.json() {
             Some(body) if answer.status == 200 && body["database"] == "ok" => {
                 Ok(format!("version {}, its database is ok", body["version"].as_str().unwrap_or("unknown")))
@@ -213,13 +213,13 @@ fn healthy(called: &str, url: Url) -> Check {
 /// wrong login is not asked again: Grafana would lock the administrator out.
 fn settled(
     url: &Url,
-    admin: &str,
+    admin: &Login,
     deadline: Deadline,
     is_well: impl Fn(&Answer) -> bool,
 ) -> Result<Answer, Fault> {
     const PAUSE: Duration = Duration::from_millis(500);
     loop {
-        let answer = http::get(url, &[("Authorization", admin)], deadline)?;
+        let answer = http::get(url, admin, deadline)?;
         // One more answer must have its time, too.
         let more = deadline.left().is_some_and(|left| left > PAUSE * 4);
         if answer.status == 401 || is_well(&answer) || !more {
@@ -235,8 +235,9 @@ fn titles(answer: &Answer) -> Vec<String> {
     boards.filter_map(|board| board["title"].as_str().map(str::to_owned)).collect()
 }
 
-fn opens(called: &str, url: Url, admin: String) -> Check {
-    Check::new(format!("{called}: the administrator's login, dashboards"), move |deadline| {
+fn opens(called: &str, url: Url, admin: Login) -> Check {
+    let over_ssh = url.takes_secrets_over_ssh();
+    let ask = move |deadline| {
         let answer = settled(&url, &admin, deadline, |answer| !titles(answer).is_empty())?;
         if answer.status == 401 {
             let expected = "the configured administrator to be let in; a changed password takes effect when Grafana starts, \
@@ -247,16 +248,18 @@ fn opens(called: &str, url: Url, admin: String) -> Check {
         if titles.is_empty() {
             return Err(Fault::new(format!("HTTP 200 with dashboards from {url}"), answer.brief()));
         }
-        Ok(format!("let in, sees {}", titles.join(", ")))
-    })
+        let how = if over_ssh { ", asked over SSH" } else { "" };
+        Ok(format!("let in, sees {}{how}", titles.join(", ")))
+    };
+    Check::new(format!("{called}: the administrator's login, dashboards"), ask).over_ssh(over_ssh)
 }
 
 /// Asked with a name that nobody has: Grafana locks a user out for minutes after some wrong passwords.
 fn refuses(called: &str, url: Url) -> Check {
-    let wrong = login("nobody-of-this-name", "not-the-password");
+    let wrong = Login::Wrong(login("nobody-of-this-name", "not-the-password"));
     Check::new(format!("{called}: refused without a login and with a wrong one"), move |deadline| {
-        let none = http::get(&url, &[], deadline)?;
-        let wrong = http::get(&url, &[("Authorization", &wrong)], deadline)?;
+        let none = http::get(&url, &Login::Nobody, deadline)?;
+        let wrong = http::get(&url, &wrong, deadline)?;
         let seen = format!("{}; {}", none.brief(), wrong.brief());
         if (none.status, wrong.status) == (401, 401) {
             return Ok(seen);
@@ -265,8 +268,9 @@ fn refuses(called: &str, url: Url) -> Check {
     })
 }
 
-fn finds_figures(called: &str, url: Url, admin: String) -> Check {
-    Check::new(format!("{called}: reaches Prometheus"), move |deadline| {
+fn finds_figures(called: &str, url: Url, admin: Login) -> Check {
+    let over_ssh = url.takes_secrets_over_ssh();
+    let ask = move |deadline| {
         let is_ok = |answer: &Answer| {
             answer.status == 200 && answer.json().is_some_and(|body| body["status"] == "OK")
         };
@@ -275,7 +279,8 @@ fn finds_figures(called: &str, url: Url, admin: String) -> Check {
             Some(body) if is_ok(&answer) => Ok(body["message"].as_str().unwrap_or("OK").to_owned()),
             _ => Err(Fault::new(format!("HTTP 200 with \"status\": \"OK\" from {url}"), answer.brief())),
         }
-    })
+    };
+    Check::new(format!("{called}: reaches Prometheus"), ask).over_ssh(over_ssh)
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub const KIND: Kind = Kind {
     service,
     ports: |_| vec![],
     endpoints: |_| vec![],
-    checks: |_, _| Ok(vec![]),
+    checks: |_, _, _| Ok(vec![]),
     host_checks,
-    full_checks: |_, _, _| Ok(vec![]),
+    full_checks: |_, _, _, _| Ok(vec![]),
     full_host_checks: |_| vec![],
 };
 

@@ -18,9 +18,9 @@ pub const KIND: Kind = Kind {
     service,
     ports: |_| vec![Port { number: PORT, protocol: Protocol::Tcp, reach: Reach::Loopback }],
     endpoints: |_| vec![],
-    checks: |_, _| Ok(vec![]),
+    checks: |_, _, _| Ok(vec![]),
     host_checks: |config| vec![targets(config)],
-    full_checks: |_, _, _| Ok(vec![]),
+    full_checks: |_, _, _, _| Ok(vec![]),
     full_host_checks: |_| vec![],
 };
 

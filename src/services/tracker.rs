@@ -23,7 +23,7 @@ use super::{
 use crate::checks::{Answer, Check};
 use crate::config::{Config, Revealed};
 use crate::error::Result;
-use crate::probe::http::{self, HttpTracker, Url};
+use crate::probe::http::{self, HttpTracker, Relay, Url};
 use crate::probe::swarm::{Announce, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
@@ -168,15 +168,14 @@ pub struct Figures {
     token: String,
 }
 
-/// Where the host finds the tracker's counters; nowhere when the API listens inside its container only.
+/// Where the host finds the tracker's counters; nowhere without an API.
 ///
 /// # Errors
 /// The admin token has no value.
 pub fn figures(config: &Config) -> Result<Option<Figures>> {
     let Some(api) = &config.tracker.http_api else { return Ok(None) };
     let token = api.admin_token.resolve()?;
-    let reachable = !api.bind_address.ip().is_loopback();
-    Ok(reachable.then(|| Figures {
+    Ok(Some(Figures {
         container: NAME,
         port: api.bind_address.port(),
         path: http::STATS,
@@ -188,14 +187,14 @@ pub fn figures(config: &Config) -> Result<Option<Figures>> {
 ///
 /// # Errors
 /// The admin token has no value.
-fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
+fn checks(config: &Config, host: &Host, relay: &Relay) -> Result<Vec<Check>> {
     let api = config.tracker.http_api.as_ref();
     let token = api.map(|api| api.admin_token.resolve()).transpose()?;
     let token = token.as_ref().map(Revealed::expose).unwrap_or_default();
     let mut checks = vec![];
     for listener in listeners(config) {
         let (role, port) = (listener.role, listener.address.port());
-        if listener.address.ip().is_loopback() {
+        if listener.is_in_container_only() {
             let name = format!("{} {port}", role.called());
             checks.push(Check::skipped(name, "it listens inside its container only"));
             continue;
@@ -211,7 +210,7 @@ fn checks(config: &Config, host: &Host) -> Result<Vec<Check>> {
             checks.push(Check::skipped(called, &why));
             continue;
         }
-        let base = endpoint.asked_at(config, host)?;
+        let base = endpoint.asked_at(config, host, relay)?;
         match role {
             Role::Api => checks.extend(api_checks(&called, &base, token)),
             Role::Health => checks
@@ -313,24 +312,28 @@ fn visit(tracker: &dyn Tracker, deadline: Deadline) -> Result<String, Fault> {
 }
 
 fn health(what: &str, url: Url) -> Check {
-    Check::new(format!("{what}: health"), move |deadline| {
-        http::health(&url, deadline).map(|()| "Ok".to_owned())
-    })
+    let over_ssh = url.is_only_on_host();
+    let ask = move |deadline| http::health(&url, deadline).map(|()| "Ok".to_owned());
+    Check::new(format!("{what}: health"), ask).over_ssh(over_ssh)
 }
 
 fn api_checks(called: &str, base: &Url, token: &str) -> [Check; 3] {
     let (with_token, without, token) = (base.clone(), base.clone(), token.to_owned());
+    let secret_over_ssh = base.takes_secrets_over_ssh();
     [
         health(called, base.join("/api/health_check")),
         Check::new(format!("{called}: figures with the token"), move |deadline| {
             let figures = http::api_stats(&with_token, &token, deadline)?;
-            Ok(format!("{} torrents", figures["torrents"]))
-        }),
+            let how = if secret_over_ssh { ", asked over SSH" } else { "" };
+            Ok(format!("{} torrents{how}", figures["torrents"]))
+        })
+        .over_ssh(secret_over_ssh),
         Check::new(format!("{called}: refused without the token and with a wrong one"), move |deadline| {
             let none = http::api_refuses(&without, None, deadline)?;
             let wrong = http::api_refuses(&without, Some("not-the-token"), deadline)?;
             Ok(format!("{none}; {wrong}"))
-        }),
+        })
+        .over_ssh(base.is_only_on_host()),
     ]
 }
 

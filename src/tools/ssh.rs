@@ -3,6 +3,7 @@
 //! The first call opens a master connection (`ControlMaster`); commands, tar streams and Ansible then travel
 //! over its socket. A broken first call is told apart by what `ssh` says: see `refusal`.
 
+mod host_key;
 mod refusal;
 
 use std::fmt::Write as _;
@@ -14,7 +15,40 @@ use std::time::Duration;
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::process::{Cmd, Ran, Runner};
+pub use host_key::{Pin, fingerprint, shown as shown_host_key};
 
+/// What of the user's `~/.ssh/config` does not hold in our sessions. What helps to reach the host stays: `ProxyJump`,
+/// `ProxyCommand`, `HostName`, addresses and ciphers; `User` and `Port` are ours.
+pub const OVERRIDES: &[&str] = &[
+    // The host gets neither the user's agent nor a way into this machine.
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "Tunnel=no",
+    // Nothing is run here, and on the host only what we ask for.
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "SessionType=default",
+    "StdinNull=no",
+    "ForkAfterAuthentication=no",
+    // The stored key is the authority for who the host is.
+    "NoHostAuthenticationForLocalhost=no",
+    "VerifyHostKeyDNS=no",
+    "KnownHostsCommand=none",
+    "HashKnownHosts=no",
+    "CheckHostIP=no",
+    // We log in by key, and ask nobody.
+    "PubkeyAuthentication=yes",
+    "PreferredAuthentications=publickey",
+    "AddKeysToAgent=no",
+    "ConnectionAttempts=1",
+    // What ssh says is for us to read.
+    "VisualHostKey=no",
+    "FingerprintHash=sha256",
+];
+
+/// How long the host may take for one answer; the longest is an installation that waits for apt.
+const ANSWER: Duration = Duration::from_mins(15);
 /// How long a host may take to accept a connection, in seconds.
 const CONNECT_SECONDS: u32 = 10;
 
@@ -31,19 +65,15 @@ pub struct Target {
     pub user: String,
     /// Private key.
     pub key: PathBuf,
-    /// The environment's own known-hosts file: the host key of the first contact.
+    /// The environment's own known-hosts file, written from `pin` at each use.
     pub known_hosts: PathBuf,
+    /// The host key of the first contact.
+    pub pin: Pin,
     /// The master connection's socket.
     pub control: PathBuf,
 }
 
 impl Target {
-    /// Whether a host key is stored: the first contact was before.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        std::fs::metadata(&self.known_hosts).is_ok_and(|file| file.len() > 0)
-    }
-
     /// The options that every call needs, whichever program makes it.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
@@ -53,7 +83,8 @@ impl Target {
             "IdentitiesOnly=yes".into(),
             "ServerAliveInterval=10".into(),
             "ServerAliveCountMax=3".into(),
-            "StrictHostKeyChecking=accept-new".into(),
+            // A known host must not come with a key of another type either, which accept-new would take.
+            format!("StrictHostKeyChecking={}", if self.pin.key.is_empty() { "accept-new" } else { "yes" }),
             // The key belongs to the environment's host, whatever address it has today.
             format!("HostKeyAlias={}", self.environment),
             format!("UserKnownHostsFile={}", quoted(&self.known_hosts)),
@@ -62,7 +93,8 @@ impl Target {
             "LogLevel=ERROR".into(),
             format!("ControlPath={}", quoted(&self.control)),
         ];
-        let mut args: Vec<String> = options.into_iter().flat_map(|option| ["-o".into(), option]).collect();
+        let options = options.into_iter().chain(OVERRIDES.iter().map(|&option| option.into()));
+        let mut args: Vec<String> = options.flat_map(|option| ["-o".into(), option]).collect();
         args.extend(["-i".into(), self.key.display().to_string(), "-p".into(), self.port.to_string()]);
         args
     }
@@ -103,16 +135,25 @@ impl<'a> Ssh<'a> {
     ///
     /// # Errors
     /// `ssh_unreachable`, `ssh_auth`, `host_key_changed`, each with what to do.
-    pub fn connect(runner: Runner<'a>, target: Target) -> Result<Self> {
+    pub fn connect(runner: Runner<'a>, mut target: Target) -> Result<Self> {
         make_private_folder(&target.control)?;
-        let master = target
-            .ssh(&["-f", "-N", "-o", "ControlMaster=yes", "-o", "ControlPersist=60"], "")
-            .deadline(Duration::from_secs(u64::from(CONNECT_SECONDS) * 2));
+        target.pin_host_key()?;
+        let mut master = target
+            .ssh(&["-f", "-o", "ControlMaster=yes", "-o", "ControlPersist=60"], "")
+            .deadline(connect_deadline());
+        // Of each option ssh takes the first.
+        master.args.splice(0..0, ["-o", "SessionType=none"].map(Into::into));
         let ran = runner.run(&master).map_err(|error| match error.code() {
             Code::TimedOut => refusal::explain(&target, "Connection timed out"),
             _ => error,
         })?;
-        if ran.ok() { Ok(Self { target, runner }) } else { Err(refusal::explain(&target, &ran.stderr)) }
+        // Closed again when it must not be used.
+        let mut opened = ran.ok().then(|| Self { target: target.clone(), runner });
+        target.check_host_key()?;
+        if let Some(ssh) = &mut opened {
+            ssh.target.pin = target.pin.clone();
+        }
+        opened.ok_or_else(|| refusal::explain(&target, &ran.stderr))
     }
 
     /// A command on the host, as root.
@@ -131,7 +172,7 @@ impl<'a> Ssh<'a> {
     /// # Errors
     /// The connection broke, sudo refused, or the user interrupted. The script's own exit code is the caller's.
     pub fn run_root(&self, script: &str, args: &[&str]) -> Result<Ran> {
-        let ran = self.runner.run(&self.root(script, args))?;
+        let ran = self.runner.run(&self.root(script, args).deadline(ANSWER))?;
         self.judge(ran)
     }
 
@@ -168,12 +209,33 @@ impl<'a> Ssh<'a> {
     pub fn judge(&self, ran: Ran) -> Result<Ran> {
         // A client that a signal ended told nothing of what it ran; one over there gives the client's own 255.
         if ran.code == 255 || ran.by_signal {
-            return Err(self.lost(&ran.stderr).help("repeat the command: it goes on from here"));
+            return self.broken_or(ran);
         }
         if refused_by_sudo(&ran) {
             return Err(self.no_sudo(&ran.stderr));
         }
         Ok(ran)
+    }
+
+    /// 255 is also what a script may end with: the connection tells whose it is.
+    fn broken_or(&self, ran: Ran) -> Result<Ran> {
+        const REFUSALS: [&str; 3] =
+            ["Session open refused by peer", "open failed: administratively", "session open failed"];
+        if REFUSALS.iter().any(|words| ran.stderr.contains(words)) {
+            return Err(Error::new(
+                Code::SshUnreachable,
+                format!("sshd on {} accepts the connection and refuses sessions in it", self.target.host),
+            )
+            .why(&ran.stderr)
+            .help("its setting MaxSessions is too low, see: sudo sshd -T | grep -i maxsessions")
+            .help(
+                "on the host set MaxSessions 10 in /etc/ssh/sshd_config, then: sudo systemctl reload ssh",
+            ));
+        }
+        if !ran.by_signal && self.runner.run(&self.target.ssh(&["-O", "check"], ""))?.ok() {
+            return Ok(ran);
+        }
+        Err(self.lost(&ran.stderr).help("repeat the command: it goes on from here"))
     }
 
     fn no_sudo(&self, said: &str) -> Error {
@@ -235,22 +297,9 @@ fn refused_by_sudo(ran: &Ran) -> bool {
     (ran.code == 1 && REFUSALS.iter().any(|words| says(words))) || (ran.code == 127 && says("sudo"))
 }
 
-/// The stored host key's fingerprint, as `ssh-keygen -l` prints it (type and SHA-256).
-///
-/// # Errors
-/// `ssh-keygen` is missing, or reads no key.
-pub fn fingerprint(runner: Runner, known_hosts: &Path) -> Result<String> {
-    let listed = Cmd::new("ssh-keygen", ["-l".into(), "-f".into(), known_hosts.as_os_str().to_owned()]);
-    let ran = runner.run(&listed)?;
-    // 256 SHA256:… host (ED25519)
-    let fields: Vec<&str> = ran.stdout.lines().next().unwrap_or_default().split_whitespace().collect();
-    match fields[..] {
-        [_, hash, .., kind] => Ok(format!("{hash} {kind}")),
-        _ => {
-            Err(Error::new(Code::ToolFailed, format!("no host key can be read in {}", known_hosts.display()))
-                .why(ran.complaint()))
-        }
-    }
+/// How long the first call may take.
+fn connect_deadline() -> Duration {
+    Duration::from_secs(u64::from(CONNECT_SECONDS) * 2)
 }
 
 /// Makes an ed25519 key pair without a passphrase.
@@ -268,6 +317,15 @@ pub fn make_key(runner: Runner, private: &Path, comment: &str) -> Result<()> {
         .why(ran.complaint()))
 }
 
+/// A word that nothing on the host knows before we send it: what follows it is an answer to us.
+#[must_use]
+pub fn random_mark() -> String {
+    let mut bytes = [0; 12];
+    // Without the system's random numbers nothing here works: TLS and SSH want them, too.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().fold("answer-".to_owned(), |mark, byte| mark + &format!("{byte:02x}"))
+}
+
 /// A word for the host's shell, whatever it contains.
 #[must_use]
 pub fn sh_quote(word: &str) -> String {
@@ -279,6 +337,23 @@ fn remote_line(command: &[String]) -> String {
     match command {
         [line] => line.clone(),
         words => words.iter().map(|word| sh_quote(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[cfg(test)]
+impl Target {
+    /// One that leads nowhere.
+    fn for_tests() -> Self {
+        Self {
+            environment: "demo".into(),
+            host: "192.0.2.7".into(),
+            port: 22,
+            user: "torrust".into(),
+            key: "/k".into(),
+            known_hosts: "/nowhere/known_hosts".into(),
+            pin: Pin::default(),
+            control: "/nowhere/control".into(),
+        }
     }
 }
 

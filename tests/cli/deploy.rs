@@ -7,7 +7,7 @@ use crate::world::{World, snapshot};
 pub fn api_only(world: &World, port: u16) {
     world.config("env.json", |config| {
         config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
-        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+        config["tracker"]["http_api"]["bind_address"] = format!("127.0.0.1:{port}").into();
     });
 }
 
@@ -98,7 +98,7 @@ fn deploy_from_a_file_takes_a_change_over_and_does_what_it_needs() {
     world.ok(&["deploy", "-f", "env.json"]);
     world.config("other.json", |config| {
         config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6968".into();
-        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+        config["tracker"]["http_api"]["bind_address"] = format!("127.0.0.1:{port}").into();
     });
     let before = world.state("minimal");
     let planned = world.ok(&["deploy", "-f", "other.json", "--dry-run"]);

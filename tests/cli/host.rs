@@ -1,6 +1,6 @@
 //! Hosts that cannot be reached, refuse, or do not fit: the messages are OpenSSH's and sudo's own.
 
-use crate::world::{Refusal, World, snapshot};
+use crate::world::{PUBLIC_KEY, Refusal, World, snapshot};
 
 const REGISTER: &[&str] = &["register", "demo", "--instance-ip", "192.0.2.7"];
 
@@ -82,6 +82,78 @@ fn a_changed_host_key_stops_everything() {
     let refusal = world.refusal(&["configure", "demo"]);
     assert_eq!((refusal.exit, refusal.code.as_str()), (Some(1), "host_key_changed"));
     world.fake("ssh", include_str!("fakes/ssh"));
+    world.ok(&["configure", "demo"]);
+}
+
+/// Another host, or someone in between.
+const ANOTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDJrTWq3nGm0J1n1nYkX7k2Q2b8kqk1C5gYt0Qv1Zk9d";
+
+#[test]
+fn the_stored_key_is_the_authority_whatever_known_hosts_holds() {
+    let world = World::with_tools();
+    world.environment("demo", "running");
+    world.edit_state("demo", |state| state["release"] = 1.into());
+    world.write("../host-key", ANOTHER);
+    let foreign = format!("demo {ANOTHER}\n");
+    let intact = format!("demo {PUBLIC_KEY}\n");
+    let commands: [&[&str]; 8] = [
+        &["test", "demo"],
+        &["status", "demo"],
+        &["logs", "demo"],
+        &["ssh", "demo", "--", "true"],
+        &["backup", "demo", "list"],
+        &["configure", "demo"],
+        &["run", "demo"],
+        &["release", "demo"],
+    ];
+    for known in [Some(intact.as_str()), Some(""), None, Some(foreign.as_str())] {
+        for args in commands {
+            let file = world.path("data/demo/known_hosts");
+            match known {
+                Some(text) => std::fs::write(&file, text).unwrap(),
+                None => drop(std::fs::remove_file(&file)),
+            }
+            let output = world.run(args);
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert_eq!(output.code, Some(1), "{args:?} with {known:?}: {said}");
+            assert!(said.contains("another host key than at first contact"), "{args:?}: {said}");
+            assert!(said.contains("trust demo"), "{args:?}: {said}");
+            assert_eq!(world.calls("bash -c"), 0, "{args:?}: something was run there");
+        }
+    }
+}
+
+/// Earlier versions stored the fingerprint alone, and the key in `known_hosts`.
+#[test]
+fn an_environment_of_an_earlier_version_keeps_its_key() {
+    let world = World::with_tools();
+    world.environment("demo", "provisioned");
+    world.edit_state("demo", |state| drop(state["host"].as_object_mut().unwrap().remove("public_key")));
+    let file = world.path("data/demo/known_hosts");
+    world.write("../host-key", ANOTHER);
+    for known in [format!("demo {PUBLIC_KEY}\n"), String::new(), format!("demo {ANOTHER}\n")] {
+        std::fs::write(&file, known).unwrap();
+        assert_eq!(world.refusal(&["configure", "demo"]).code, "host_key_changed");
+    }
+    std::fs::remove_file(world.path("../host-key")).unwrap();
+    world.ok(&["configure", "demo"]);
+    assert_eq!(world.state("demo")["host"]["public_key"], PUBLIC_KEY);
+}
+
+#[test]
+fn a_new_key_needs_the_users_word() {
+    let world = World::with_tools();
+    world.environment("demo", "provisioned");
+    assert!(world.ok(&["trust", "demo"]).stdout.contains("shows the stored key"));
+    world.write("../host-key", ANOTHER);
+    let refusal = world.refusal(&["trust", "demo"]);
+    assert_eq!(refusal.code, "declined");
+    let (_, new) = refusal.help.split_once("--fingerprint ").unwrap();
+    let wrong = world.refusal(&["trust", "demo", "--fingerprint", "SHA256:abc"]);
+    assert_eq!(wrong.code, "host_key_changed");
+    assert_eq!(world.state("demo")["host"]["public_key"], PUBLIC_KEY, "nothing was changed");
+    world.ok(&["trust", "demo", "--fingerprint", new.lines().next().unwrap()]);
+    assert_eq!(world.state("demo")["host"]["public_key"], ANOTHER);
     world.ok(&["configure", "demo"]);
 }
 

@@ -7,7 +7,9 @@ use crate::world::{World, finish, snapshot};
 const TOKEN: &str = "Sesame0penUp7hisI5TheSecretWord";
 
 /// What every call of `ssh` has to do that is no session.
-const CONNECTS: &str = "case \" $* \" in *' -O exit '* | *' ControlMaster=yes '*) exit 0 ;; esac";
+/// A session that ends with 255 is one whose connection broke.
+const CONNECTS: &str =
+    "case \" $* \" in *' -O exit '* | *' ControlMaster=yes '*) exit 0 ;; *' -O check '*) exit 255 ;; esac";
 
 /// Two containers; what they said comes one after the other, and is older and newer in turn.
 const TWO: &str = r#"

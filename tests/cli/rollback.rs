@@ -23,7 +23,7 @@ fn with_releases(count: u32) -> (World, u16) {
 fn release(world: &World, port: u16, number: u32) {
     world.config("env.json", |config| {
         config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
-        config["tracker"]["http_api"]["bind_address"] = format!("0.0.0.0:{port}").into();
+        config["tracker"]["http_api"]["bind_address"] = format!("127.0.0.1:{port}").into();
         config["images"] = json!({ "tracker": format!("torrust/tracker:v{number}") });
     });
 }

@@ -35,6 +35,11 @@ const REAL: &[&str] = &[
     "cmp",
 ];
 
+/// The key that the fake host shows, and its fingerprint.
+pub const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDJrTWq3nGm0J1n1nYkX7k2Q2b8kqk1C5gYt0Qv1Zk9c";
+pub const HOST_KEY: &str = "SHA256:fjEO+CkN+c5TvSbwonJsZdYE3YOuWf7VC/m6r61ZNRM (ED25519)";
+
 /// The folder, its fakes, and the variables that the program sees.
 pub struct World {
     root: TempDir,
@@ -212,10 +217,8 @@ impl World {
             if !matches!(stage, "created" | "destroyed") {
                 state["host"] = json!({
                     "origin": "registered", "address": "192.0.2.7", "port": 22,
-                    "host_key": "SHA256:abc (ED25519)", "system": "debian 13 x86_64",
+                    "host_key": HOST_KEY, "public_key": PUBLIC_KEY, "system": "debian 13 x86_64",
                 });
-                let first_contact = format!("{name} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI\n");
-                fs::write(self.path(&format!("data/{name}/known_hosts")), first_contact).unwrap();
             }
         });
     }

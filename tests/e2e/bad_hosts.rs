@@ -83,16 +83,31 @@ fn the_host_key_changed() {
     works_now(&desk, &host);
     host.exec("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh");
     eventually("sshd is back", || host.succeeds("ss -Hltn sport = :22 | grep -q ."));
+    let known = desk.path(&format!("data/{}/known_hosts", desk.name));
+    let intact = std::fs::read_to_string(&known).unwrap();
+    let foreign = host.exec("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
+    let foreign = format!("{} {foreign}", desk.name);
+    for text in [Some(intact.as_str()), Some(""), None, Some(foreign.as_str())] {
+        for command in [["configure"].as_slice(), &["ssh"], &["status"]] {
+            match text {
+                Some(text) => std::fs::write(&known, text).unwrap(),
+                None => std::fs::remove_file(&known).unwrap(),
+            }
+            let mut args = vec![command[0], &desk.name];
+            args.extend(&command[1..]);
+            let ran = desk.run_in_text(&args);
+            let said = format!("{}{}", ran.out, ran.err);
+            assert_eq!(ran.code, Some(1), "{args:?} with {text:?}: {said}");
+            assert!(said.contains("another host key than at first contact"), "{said}");
+        }
+    }
     let failure =
         desk.run(&["configure", &desk.name]).fails("host_key_changed").says(&["SHA256:", "nothing was sent"]);
     assert_eq!(desk.stage(), "provisioned");
-    let forget =
-        failure.help.lines().find_map(|line| line.split_once("ssh-keygen -R ")).unwrap().1.to_owned();
-    let ran = std::process::Command::new("sh")
-        .args(["-c", &format!("ssh-keygen -R {forget}")])
-        .current_dir(desk.path("."))
-        .status();
-    assert!(ran.unwrap().success(), "what the help says does not work: {forget}");
+    failure.helps(&format!("trust {}", desk.name));
+    let key = host.exec("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2");
+    desk.run(&["trust", &desk.name]).fails("declined").helps(key.trim());
+    desk.run(&["trust", &desk.name, "--fingerprint", key.trim()]).ok();
     works_now(&desk, &host);
 }
 

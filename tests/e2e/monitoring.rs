@@ -14,7 +14,7 @@ use crate::lab;
 const TOKEN: &str = r#"vE4"ixM2 uTq0$k9s/Lw7=bNcYd"#;
 const DASHBOARDS: &str = "/opt/torrust/storage/grafana/provisioning/dashboards/torrust";
 
-fn config(desk: &Desk) -> Value {
+pub fn config(desk: &Desk) -> Value {
     let mut config = desk.config();
     config["images"]["tracker"] = json!(lab::TRACKER_3);
     config["images"]["prometheus"] = json!("lab/prometheus:2.53");

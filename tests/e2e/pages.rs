@@ -113,6 +113,12 @@ fn fits(told: &[String], seen: &[String]) -> bool {
     }
 }
 
+/// A configuration whose API is for the host alone, as that of `create template`.
+fn with_private_api(mut config: Value) -> Value {
+    config["tracker"]["http_api"]["bind_address"] = "127.0.0.1:1212".into();
+    config
+}
+
 /// A page whose environment is called `my-tracker`, with this description of it in `my-tracker.json`.
 fn page<'d>(name: &'d str, desk: &'d Desk, config: &Value) -> Page<'d> {
     desk.write(&format!("{}.json", desk.name), &format!("{config:#}"));
@@ -123,7 +129,7 @@ fn page<'d>(name: &'d str, desk: &'d Desk, config: &Value) -> Page<'d> {
 fn own_server() {
     let desk = Desk::new();
     let host = Host::configured(&desk);
-    let mut page = page("own-server.md", &desk, &desk.config());
+    let mut page = page("own-server.md", &desk, &with_private_api(desk.config()));
     page.names.push(("203.0.113.7", host.address.clone()));
     page.run();
 }
@@ -133,8 +139,10 @@ fn own_server() {
 fn a_tracker_that_runs() {
     let desk = Desk::new();
     let host = Host::configured(&desk);
-    desk.deploy_on(&host);
-    let mut config = desk.config();
+    let mut config = with_private_api(desk.config());
+    desk.create(&config);
+    desk.register(&host);
+    desk.deploy();
     let mut run = |name, change: fn(&mut Value)| {
         change(&mut config);
         let mut page = page(name, &desk, &config);
@@ -155,6 +163,8 @@ fn a_tracker_that_runs() {
             let service = config["tracker"].pointer_mut(service).unwrap();
             service["domain"] = domain.into();
             service["use_tls_proxy"] = true.into();
+            service["bind_address"] =
+                if domain.starts_with("api") { "0.0.0.0:1212" } else { "0.0.0.0:7070" }.into();
         }
     });
 }
@@ -162,13 +172,13 @@ fn a_tracker_that_runs() {
 #[test]
 fn lxd() {
     let desk = lxd::desk();
-    page("lxd.md", &desk, &lxd::config(&desk)).run();
+    page("lxd.md", &desk, &with_private_api(lxd::config(&desk))).run();
 }
 
 #[test]
 fn hetzner() {
     let (desk, _hetzner) = hetzner::desk(hetzner::Servers::Real);
-    page("hetzner.md", &desk, &hetzner::config(&desk)).run();
+    page("hetzner.md", &desk, &with_private_api(hetzner::config(&desk))).run();
 }
 
 #[test]

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32);
 
-/// `StrictHostKeyChecking=accept-new`, on which the first contact rests, came with this one.
-const OPENSSH: Version = Version(7, 6);
+/// `SessionType`, which keeps the user's own setting of it out of our sessions, came with this one.
+const OPENSSH: Version = Version(8, 7);
 /// The playbook waits for apt's lock with `lock_timeout`, which came with this one; older ones cannot talk to the
 /// Python of Debian 13 either.
 pub const ANSIBLE: Version = Version(2, 12);

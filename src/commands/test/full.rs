@@ -34,7 +34,7 @@ pub fn ask(test: &Test) -> Result<Vec<Checked>> {
         test.app.out.note("asking the host for a backup, and reading it back");
         checked.extend(test.ask_host(&on_host, BACKUP_DEADLINE)?);
     }
-    let outside = services::full_checks(&test.env.config, test.env.host()?, inside.seen_as)?;
+    let outside = services::full_checks(&test.env.config, test.env.host()?, &test.relay, inside.seen_as)?;
     let mut outside = checks::ask_all(test.app.runner(), outside, test.timeout)?;
     silence::explain(&test.env, &mut outside);
     checked.extend(outside);

@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::probe::load::{Crowd, Figures, Plan};
 use crate::probe::{Deadline, Fault};
 use crate::services::Protocol;
-use crate::services::tracker::load::{self, Target};
+use crate::services::tracker::load::{self, Target, Targets};
 
 /// Announces a second. What a small machine answers without effort, so that a slower answer means something.
 const UDP_RATE: u32 = 500;
@@ -60,8 +60,7 @@ pub struct Before {
 pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<Checked>, Vec<Load>)> {
     refuse_listed(test)?;
     let began = Timestamp::now();
-    let targets = load::targets(&test.env.config, test.env.host()?, Deadline::after(test.timeout))?;
-    let targets = targets.map_err(|fault| down(test, "the API", &fault))?;
+    let targets = load_targets(test)?.map_err(|fault| down(test, "the API", &fault))?;
     if targets.all.is_empty() {
         return Err(Error::new(
             Code::NotSupported,
@@ -98,6 +97,10 @@ pub fn ask(test: &Test, rate: Option<u32>, seconds: Option<u32>) -> Result<(Vec<
         test.app.out.warn(&format!("these figures are not kept for the next comparison: {error}"));
     }
     Ok((checked, loads))
+}
+
+fn load_targets(test: &Test) -> Result<Result<Targets, Fault>> {
+    load::targets(&test.env.config, test.env.host()?, &test.relay, Deadline::after(test.timeout))
 }
 
 fn refuse_listed(test: &Test) -> Result<()> {

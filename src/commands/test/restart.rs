@@ -39,7 +39,7 @@ pub fn ask(test: &Test) -> Result<Checked> {
 
 /// The outer error ends the command, the inner one is what the check found.
 fn survive(test: &Test) -> Result<Result<Answer, Fault>> {
-    let (api, out) = (meeting::api(&test.env.config, test.env.host()?)?, &test.app.out);
+    let (api, out) = (meeting::api(&test.env.config, test.env.host()?, &test.relay)?, &test.app.out);
     let written = match Written::make(test, api.as_ref())? {
         Ok(written) => written,
         Err(fault) => return Ok(Err(fault)),

@@ -54,7 +54,7 @@ fn ports_that_never_meet_are_free() {
         ("full-https.json", vec![("/tracker/http_api/bind_address", port("3000"))]),
         // Without TLS nothing else takes the proxy's ports.
         ("minimal.json", vec![("/tracker/http_api/bind_address", port("443"))]),
-        ("minimal.json", vec![("/tracker/http_api/bind_address", json!("127.0.0.1:22"))]),
+        ("minimal.json", vec![("/tracker/health_check_api", json!({ "bind_address": "127.0.0.1:22" }))]),
     ];
     for (file, changes) in cases {
         let problems = changed(file, changes);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ureq::http::Method;
 
-use super::{Answer, Url, api};
+use super::{Answer, Token, Url, api};
 use crate::probe::swarm::InfoHash;
 use crate::probe::{Deadline, Fault};
 
@@ -105,5 +105,5 @@ fn ask(
     what: &str,
     deadline: Deadline,
 ) -> Result<Answer, Fault> {
-    api::ask(base, method, &format!("/api/v1/{kind}/{what}"), Some(token), deadline)
+    api::ask(base, method, &format!("/api/v1/{kind}/{what}"), Some(Token::Right(token)), deadline)
 }

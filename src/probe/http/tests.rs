@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::probe::fakes;
 use crate::probe::swarm::{Announce, Announced, InfoHash, Scraped, Tracker, Visit};
+use crate::probe::tls::Trust;
 
 type Fake = (SocketAddr, JoinHandle<String>);
 
@@ -37,14 +38,14 @@ fn a_redirect_is_an_answer() {
             b"HTTP/1.1 308 Permanent Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head).unwrap();
     });
-    let answer = get(&base(&fake), &[], soon()).unwrap();
+    let answer = get(&base(&fake), &Login::Nobody, soon()).unwrap();
     assert_eq!((answer.status, answer.brief().as_str()), (308, "HTTP 308, no body"));
 }
 
 #[test]
 fn a_closed_port_is_refused() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let fault = get(&format!("http://{address}/x?token=secret").into(), &[], soon()).unwrap_err();
+    let fault = get(&format!("http://{address}/x?token=secret").into(), &Login::Nobody, soon()).unwrap_err();
     assert_eq!(fault.expected, format!("an HTTP answer from http://{address}/x"));
     assert_eq!(fault.seen, "connection refused (nothing listens on the port)");
 }
@@ -52,7 +53,7 @@ fn a_closed_port_is_refused() {
 #[test]
 fn a_huge_body_is_not_read_to_its_end() {
     let fake = fakes::page("200 OK", vec![b' '; 3 << 20]);
-    let fault = get(&base(&fake), &[], soon()).unwrap_err();
+    let fault = get(&base(&fake), &Login::Nobody, soon()).unwrap_err();
     assert_eq!(fault.seen, "answered HTTP 200, then a body of more than 1048576 bytes");
 }
 
@@ -64,7 +65,8 @@ fn a_slow_server_is_given_up_at_the_deadline() {
             thread::sleep(Duration::from_secs(2));
         });
         let started = Instant::now();
-        let fault = get(&base(&fake), &[], Deadline::after(Duration::from_millis(300))).unwrap_err();
+        let fault =
+            get(&base(&fake), &Login::Nobody, Deadline::after(Duration::from_millis(300))).unwrap_err();
         assert!(fault.seen.ends_with("no complete answer in 0.3 s"), "{fault}");
         assert!(started.elapsed() < Duration::from_secs(1));
     }
@@ -72,10 +74,10 @@ fn a_slow_server_is_given_up_at_the_deadline() {
 
 #[test]
 fn a_server_that_hangs_up_is_told_of() {
-    let fault = get(&base(&fakes::http(|_| {})), &[], soon()).unwrap_err();
+    let fault = get(&base(&fakes::http(|_| {})), &Login::Nobody, soon()).unwrap_err();
     assert_eq!(fault.seen, "connection closed before the answer was complete");
     let fake = fakes::http(|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").unwrap());
-    let fault = get(&base(&fake), &[], soon()).unwrap_err();
+    let fault = get(&base(&fake), &Login::Nobody, soon()).unwrap_err();
     assert!(fault.seen.starts_with("an answer that is not HTTP"), "{fault}");
 }
 
@@ -99,11 +101,11 @@ fn health_is_200_and_ok() {
 #[test]
 fn the_api_gives_figures_for_the_token_alone() {
     let fake = fakes::page("200 OK", r#"{"torrents":0}"#);
-    assert_eq!(api_stats(&base(&fake), "a+b c", soon()).unwrap()["torrents"], 0);
+    assert_eq!(api_stats(&over_ssh(fake.0), "a+b c", soon()).unwrap()["torrents"], 0);
     assert_eq!(fake.1.join().unwrap(), "GET /api/v1/stats HTTP/1.1");
 
     let fake = fakes::page("500 Oops", "Unhandled rejection: Err { reason: \"token not valid\" }");
-    let fault = api_stats(&base(&fake), "right", soon()).unwrap_err();
+    let fault = api_stats(&over_ssh(fake.0), "right", soon()).unwrap_err();
     assert!(fault.seen.starts_with("answered HTTP 500, \"Unhandled"), "{fault}");
     assert!(!fault.to_string().contains("right"));
 
@@ -115,10 +117,80 @@ fn the_api_gives_figures_for_the_token_alone() {
     }
 }
 
+/// A service that is asked in clear text here, where a test stands for the host.
+fn over_ssh(address: SocketAddr) -> Url {
+    let relay = Relay::new(move |errand, deadline| {
+        let url: Url = format!("http://{address}{}", errand.path).into();
+        let request = Request::builder().method(errand.method.as_str()).uri(url.text());
+        let request =
+            errand.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        send(&url.agent(), request, &url, Carries::Nothing, deadline).map_err(|fault| fault.seen)
+    });
+    Url::from(format!("http://{address}")).on_host(relay, "127.0.0.1", false)
+}
+
+type Send = fn(&Url) -> Result<(), Fault>;
+
+/// All that sends a secret.
+const WITH_SECRET: [Send; 4] = [
+    |url| api_stats(url, "s3cret", soon()).map(|_| ()),
+    |url| get(url, &Login::Right("Basic s3cret".into()), soon()).map(|_| ()),
+    |url| Record::key(url, "s3cret", Duration::from_secs(9), soon()).map(|_| ()),
+    |url| Record::whitelisted(url, "s3cret", InfoHash([0x9a; 20]), soon()).map(|_| ()),
+];
+
+#[test]
+fn a_secret_is_never_sent_in_clear_text() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let plain: Url = format!("http://{address}").into();
+    // Whoever is in between may show a certificate that nobody verifies.
+    let staging = Url::of_site("https", &address.to_string(), "127.0.0.1", Trust::Anyone);
+    for url in [plain.clone(), staging] {
+        for send in WITH_SECRET {
+            let fault = send(&url).unwrap_err();
+            assert!(fault.seen.contains("clear text"), "{fault}");
+            assert!(listener.accept().is_err(), "{url}: a connection came");
+        }
+    }
+    // What is no secret may go, and what nothing but the host reaches may not.
+    let only = plain.on_host(Relay::new(|_, _| Err("over SSH".into())), "127.0.0.1", true);
+    assert_eq!(get(&only, &Login::Nobody, soon()).unwrap_err().seen, "over SSH");
+    assert!(listener.accept().is_err(), "a connection came");
+}
+
+#[test]
+fn a_secret_goes_to_the_host_as_an_errand() {
+    let (sender, errands) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    let relay = Relay::new(move |errand, _| {
+        sender.lock().unwrap().send(errand.clone()).unwrap();
+        Err("enough".into())
+    });
+    let plain = Url::from("http://192.0.2.7:1212").on_host(relay.clone(), "::1", false);
+    let staging = Url::of_site("https", "api.example.org", "192.0.2.7", Trust::Anyone);
+    let staging = staging.on_host(relay, "127.0.0.1", false);
+    for (url, domain, address, port) in
+        [(plain, None, "::1", 1212), (staging, Some("api.example.org".to_owned()), "127.0.0.1", 443)]
+    {
+        for send in WITH_SECRET {
+            assert_eq!(send(&url).unwrap_err().seen, "enough");
+            let errand = errands.try_recv().unwrap();
+            assert_eq!((&errand.domain, errand.address, errand.port), (&domain, address, port));
+            let header = ("authorization".to_owned(), "s3cret");
+            let has = |(name, value): &(String, String)| *name == header.0 && value.ends_with(header.1);
+            assert!(errand.headers.iter().any(has), "{errand:?}");
+            // What may have been written is removed again.
+            while errands.try_recv().is_ok() {}
+        }
+    }
+}
+
 /// What a tracker is asked with this token, when it gives these answers, and whether the figures came.
 fn asked(token: &str, answers: &'static [(&'static str, &'static str)]) -> (bool, Vec<String>) {
     let (address, server) = fakes::pages(answers);
-    let came = api_stats(&format!("http://{address}").into(), token, soon()).is_ok();
+    let came = api_stats(&over_ssh(address), token, soon()).is_ok();
     let head = |head: String| {
         let header = head.lines().find(|line| line.to_lowercase().starts_with("authorization:"));
         let line = head.lines().next().unwrap().trim_start_matches("GET /api/v1/stats");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Request;
 
-use super::{Answer, Url, percent_encode, send};
+use super::{Answer, Carries, Url, percent_encode, send};
 use crate::probe::bencode::{self, Value};
 use crate::probe::swarm::{
     Announce, Announced, Event, InfoHash, Scraped, Tracker, compact_ipv4, compact_ipv6,
@@ -77,7 +77,7 @@ impl HttpTracker {
             Some(client) => Request::get(url.text()).header("X-Forwarded-For", client.to_string()),
             None => Request::get(url.text()),
         };
-        let answer = send(&self.agent, request, url, deadline)?;
+        let answer = send(&self.agent, request, url, Carries::Nothing, deadline)?;
         read(&answer, parse).map_err(|seen| Fault::new(format!("{expected} from {url}"), seen))
     }
 }

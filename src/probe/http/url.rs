@@ -4,10 +4,11 @@ use std::fmt::{self, Display};
 
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::Uri;
+use ureq::http::{Request, Uri};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use super::relay::{Errand, Relay};
 use crate::probe;
 use crate::probe::tls::Trust;
 
@@ -18,18 +19,29 @@ pub struct Url {
     trust: Trust,
     /// Connect here, whatever the name in the URL leads to.
     at: Option<String>,
+    on_host: Option<OnHost>,
+}
+
+/// How the host itself reaches the same service.
+#[derive(Clone, Debug)]
+struct OnHost {
+    relay: Relay,
+    address: &'static str,
+    /// Whether nothing else reaches it.
+    only: bool,
 }
 
 impl<T: Into<String>> From<T> for Url {
     fn from(text: T) -> Self {
-        Self { text: text.into(), trust: Trust::System, at: None }
+        Self { text: text.into(), trust: Trust::System, at: None, on_host: None }
     }
 }
 
 /// Without the query, which may hold a token.
 impl Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.split('?').next().unwrap_or(&self.text))
+        f.write_str(self.text.split('?').next().unwrap_or(&self.text))?;
+        if self.is_only_on_host() { f.write_str(" on the host") } else { Ok(()) }
     }
 }
 
@@ -37,7 +49,7 @@ impl Url {
     /// The start of a site's URLs, on a host that the domain need not lead to.
     #[must_use]
     pub fn of_site(scheme: &str, domain: &str, host: &str, trust: Trust) -> Self {
-        Self { text: format!("{scheme}://{domain}"), trust, at: Some(host.to_owned()) }
+        Self { text: format!("{scheme}://{domain}"), trust, at: Some(host.to_owned()), on_host: None }
     }
 
     /// The URL with more at its end.
@@ -58,6 +70,47 @@ impl Url {
         &self.text
     }
 
+    /// The same service, which the host reaches at this address of its loopback; `only` when nothing else does.
+    #[must_use]
+    pub fn on_host(self, relay: Relay, address: &'static str, only: bool) -> Self {
+        Self { on_host: Some(OnHost { relay, address, only }), ..self }
+    }
+
+    /// Whether a request there is encrypted, and for the right one's eyes.
+    pub(super) fn is_verified_tls(&self) -> bool {
+        self.text.starts_with("https://") && !matches!(self.trust, Trust::Anyone)
+    }
+
+    /// Whether nothing but the host itself reaches it.
+    #[must_use]
+    pub fn is_only_on_host(&self) -> bool {
+        self.on_host.as_ref().is_some_and(|there| there.only)
+    }
+
+    /// Whether a secret for it goes to the host over SSH.
+    #[must_use]
+    pub fn takes_secrets_over_ssh(&self) -> bool {
+        self.is_only_on_host() || !self.is_verified_tls()
+    }
+
+    /// The same request, for the host to send.
+    pub(super) fn errand(&self, request: &Request<()>) -> Option<(&Relay, Errand)> {
+        let there = self.on_host.as_ref()?;
+        let (uri, tls) = (request.uri(), request.uri().scheme_str() == Some("https"));
+        let header = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let errand = Errand {
+            domain: uri.host().filter(|_| tls).map(ToOwned::to_owned),
+            address: there.address,
+            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            method: request.method().to_string(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            headers: request.headers().iter().map(header).collect(),
+        };
+        Some((&there.relay, errand))
+    }
+
     /// A client, whose requests have a connection each.
     pub(super) fn agent(&self) -> Agent {
         let config = Agent::config_builder()
@@ -71,7 +124,6 @@ impl Url {
         Agent::with_parts(config, DefaultConnector::default(), Way(self.at.clone()))
     }
 }
-
 /// Finds the address of whom a URL names, or of whom is to be asked in their place.
 #[derive(Debug)]
 struct Way(Option<String>);

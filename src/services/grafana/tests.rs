@@ -155,18 +155,27 @@ fn what_is_provisioned_after_the_server_answers_is_waited_for() {
     let deadline = || Deadline::after(Duration::from_secs(10));
     let is_ok = |answer: &Answer| answer.json().is_some_and(|body| body["status"] == "OK");
     let (url, served) = server(&[(404, "{}"), (200, r#"{"status":"OK"}"#)]);
-    assert!(is_ok(&settled(&url, "x", deadline(), is_ok).unwrap()));
+    assert!(is_ok(&settled(&url, &Login::Wrong("x".into()), deadline(), is_ok).unwrap()));
     assert_eq!(served.join().unwrap(), 2);
     let (url, served) = server(&[(200, "[]"), (200, r#"[{"title":"Overview"}]"#)]);
-    let seen = settled(&url, "x", deadline(), |answer| !titles(answer).is_empty()).unwrap();
+    let seen =
+        settled(&url, &Login::Wrong("x".into()), deadline(), |answer| !titles(answer).is_empty()).unwrap();
     assert_eq!((titles(&seen), served.join().unwrap()), (vec!["Overview".to_owned()], 2));
 
     let (url, served) = server(&[(401, "{}")]);
-    assert_eq!(settled(&url, "x", deadline(), |_| false).unwrap().status, 401, "asked once");
+    assert_eq!(
+        settled(&url, &Login::Wrong("x".into()), deadline(), |_| false).unwrap().status,
+        401,
+        "asked once"
+    );
     served.join().unwrap();
     let (url, _) = server(&[(404, "{}"), (404, "{}"), (404, "{}"), (404, "{}"), (404, "{}")]);
     let short = Deadline::after(Duration::from_secs(3));
-    assert_eq!(settled(&url, "x", short, |_| false).unwrap().status, 404, "the last answer is told");
+    assert_eq!(
+        settled(&url, &Login::Wrong("x".into()), short, |_| false).unwrap().status,
+        404,
+        "the last answer is told"
+    );
 }
 
 /// All panels of all dashboards, with the monitoring of the host.

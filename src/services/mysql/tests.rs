@@ -12,7 +12,9 @@ fn environment(mysql: Server) -> Environment {
     let name = "demo".parse().unwrap();
     let mut config =
         config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
-    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
+    let api = config.tracker.http_api.as_mut().unwrap();
+    api.admin_token = Secret::Literal("MyAccessToken".into());
+    api.bind_address = "0.0.0.0:1212".parse().unwrap();
     config.tracker.core.database = Some(Database::Mysql(mysql));
     Environment::new(config, Choices::default())
 }

@@ -79,10 +79,16 @@ impl Listener {
         self.forwarded.then_some(NOBODY)
     }
 
+    /// Whether nothing but its own container reaches it.
+    pub(super) fn is_in_container_only(&self) -> bool {
+        self.role != Role::Api && self.address.ip().is_loopback()
+    }
+
     /// Trackers listen over both families (see [`families`]); of the others the tracker's configuration has one each.
     pub(super) fn reach(&self) -> Reach {
         match (self.role, self.address.ip()) {
             (Role::Udp | Role::Http, _) => Reach::Everywhere,
+            (Role::Api, ip) if ip.is_loopback() => Reach::Loopback,
             (_, IpAddr::V4(_)) => Reach::Ipv4,
             (_, IpAddr::V6(_)) => Reach::Ipv6,
         }
@@ -119,12 +125,12 @@ pub(super) fn cookies(config: &Config, port: u16) -> Option<Duration> {
     tracker.cookie_lifetime_in_secs.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// What can be reached from outside: what listens on loopback stays in the container, and a private tracker starts
-/// no UDP tracker.
+/// What can be reached from outside of the container: what listens on loopback stays in it, but for the API, which the host
+/// reaches; and a private tracker starts no UDP tracker.
 pub(super) fn reachable(config: &Config) -> impl Iterator<Item = Listener> {
     let private = config.tracker.core.private;
     listeners(config)
         .into_iter()
-        .filter(|listener| !listener.address.ip().is_loopback())
+        .filter(|listener| !listener.is_in_container_only())
         .filter(move |listener| !private || listener.role != Role::Udp)
 }

@@ -7,7 +7,7 @@ use super::meeting;
 use super::{endpoint, reachable, visit};
 use crate::config::Config;
 use crate::error::Result;
-use crate::probe::http::{HttpTracker, Record};
+use crate::probe::http::{HttpTracker, Record, Relay};
 use crate::probe::load::{self, Crowd, Measured, Plan};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
@@ -43,8 +43,13 @@ pub struct Targets {
 ///
 /// # Errors
 /// A secret has no value.
-pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Result<Targets, Fault>> {
-    let api = meeting::api(config, host)?.filter(|_| config.tracker.core.private);
+pub fn targets(
+    config: &Config,
+    host: &Host,
+    relay: &Relay,
+    deadline: Deadline,
+) -> Result<Result<Targets, Fault>> {
+    let api = meeting::api(config, host, relay)?.filter(|_| config.tracker.core.private);
     let key = api.map(|api| Record::key(&api.base, &api.token, KEY_LIFE, deadline)).transpose();
     let key = match key {
         Ok(key) => key,
@@ -62,7 +67,8 @@ pub fn targets(config: &Config, host: &Host, deadline: Deadline) -> Result<Resul
                 address.map(|address| Way::Udp(address, cookies(config, port)))
             }
             Protocol::Tcp => {
-                let tracker = HttpTracker::new(place.asked_at(config, host)?.join(&path)).for_client(client);
+                let tracker =
+                    HttpTracker::new(place.asked_at(config, host, relay)?.join(&path)).for_client(client);
                 Some(Way::Http(Box::new(tracker)))
             }
         };

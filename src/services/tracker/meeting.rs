@@ -9,7 +9,7 @@ use super::{PEER_PORT, endpoint};
 use crate::checks::{Answer, Check};
 use crate::config::Config;
 use crate::error::Result;
-use crate::probe::http::{self, HttpTracker, Record, Url};
+use crate::probe::http::{self, HttpTracker, Record, Relay, Url};
 use crate::probe::swarm::{Announce, Announced, InfoHash, Tracker, Visit};
 use crate::probe::udp::Client;
 use crate::probe::{self, Deadline, Fault};
@@ -27,32 +27,26 @@ pub struct Api {
     pub token: String,
 }
 
-/// The API as this machine reaches it; none where it listens inside its container only.
+/// The API as this machine and the host reach it.
 ///
 /// # Errors
 /// The token has no value.
-pub fn api(config: &Config, host: &Host) -> Result<Option<Api>> {
+pub fn api(config: &Config, host: &Host, relay: &Relay) -> Result<Option<Api>> {
     let Some(listener) = reachable(config).find(|listener| listener.role == Role::Api) else {
         return Ok(None);
     };
     let Some(api) = &config.tracker.http_api else { return Ok(None) };
     let token = api.admin_token.resolve()?.expose().to_owned();
-    Ok(Some(Api { base: endpoint(listener).asked_at(config, host)?, token }))
+    Ok(Some(Api { base: endpoint(listener).asked_at(config, host, relay)?, token }))
 }
 
 /// Why there is no API to ask.
-#[must_use]
-pub fn why_no_api(config: &Config) -> &'static str {
-    match config.tracker.http_api {
-        None => "the tracker has no API",
-        Some(_) => "the API listens inside its container only",
-    }
-}
+const NO_API: &str = "the tracker has no API";
 
 /// A meeting over each tracker, at each address of the host. `seen_as` is the address that the host sees us by.
-pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
+pub fn checks(config: &Config, host: &Host, relay: &Relay, seen_as: Option<IpAddr>) -> Result<Vec<Check>> {
     let private = config.tracker.core.private;
-    let api = api(config, host)?;
+    let api = api(config, host, relay)?;
     let mut checks = vec![];
     for listener in reachable(config).filter(|listener| listener.role.is_tracker()) {
         for address in probe::one_of_each_family(host.addresses(), listener.address.port()) {
@@ -62,7 +56,7 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
             let name = format!("{} over {family}: two peers find each other", place.called());
             let meeting = Meeting { address, seen_as };
             if config.tracker.core.listed && api.is_none() {
-                let why = format!("no torrent can be put on the whitelist: {}", why_no_api(config));
+                let why = format!("no torrent can be put on the whitelist: {NO_API}");
                 checks.push(Check::skipped(name, &why));
                 continue;
             }
@@ -77,12 +71,12 @@ pub fn checks(config: &Config, host: &Host, seen_as: Option<IpAddr>) -> Result<V
             } else if listener.role == Role::Udp {
                 checks.push(meeting.over_udp(name, cookies(config, address.port()), list));
             } else if !private {
-                let tracker = HttpTracker::new(place.asked_at(config, &there)?.join("/announce"));
+                let tracker = HttpTracker::new(place.asked_at(config, &there, relay)?.join("/announce"));
                 checks.push(meeting.over_http(name, tracker, list));
             } else if let Some(api) = &api {
-                checks.push(meeting.by_key(&name, place.asked_at(config, &there)?, api.clone(), list));
+                checks.push(meeting.by_key(&name, place.asked_at(config, &there, relay)?, api.clone(), list));
             } else {
-                checks.push(Check::skipped(name, &format!("no key can be made: {}", why_no_api(config))));
+                checks.push(Check::skipped(name, &format!("no key can be made: {NO_API}")));
             }
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::listener::families;
 use super::schema::Schema;
 use super::{DATABASE_FOLDER, USER_ID};
-use crate::config::{self, Config, Database, Lack, Server, lacks, lacks_with_own_file};
+use crate::config::{self, Config, Database, HttpApi, Lack, Server, lacks, lacks_with_own_file};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::services::mysql;
@@ -95,7 +95,7 @@ fn values(env: &Environment) -> Value {
         },
         "udp_trackers": tracker.udp_trackers.iter().flat_map(|udp| udp_listeners(udp, env)).collect::<Vec<_>>(),
         "http_trackers": tracker.http_trackers.iter().flat_map(|http| http_listeners(http, env)).collect::<Vec<_>>(),
-        "http_api": tracker.http_api.as_ref().map(|api| api.bind_address),
+        "http_api": tracker.http_api.as_ref().map(HttpApi::in_container),
         "health_check_api": tracker.health_check_api.bind_address,
     })
 }

@@ -13,7 +13,9 @@ fn environment() -> Environment {
     let name = "demo".parse().unwrap();
     let mut config =
         config::template(ProviderKind::Docker, &name, Path::new("/home/me/.ssh/id_ed25519")).unwrap();
-    config.tracker.http_api.as_mut().unwrap().admin_token = Secret::Literal("MyAccessToken".into());
+    let api = config.tracker.http_api.as_mut().unwrap();
+    api.admin_token = Secret::Literal("MyAccessToken".into());
+    api.bind_address = "0.0.0.0:1212".parse().unwrap();
     Environment::new(config, Choices::default())
 }
 
@@ -60,6 +62,38 @@ fn what_listens_on_loopback_is_neither_published_nor_shown() {
     assert!(endpoints(&env.config).iter().all(|endpoint| endpoint.port != 6767));
     let ports: Vec<u16> = super::ports(&environment().config).iter().map(|port| port.number).collect();
     assert_eq!(ports, [6969, 7070, 1212], "the health check listens on loopback");
+}
+
+#[test]
+fn an_api_on_loopback_is_published_for_the_host_alone() {
+    for (address, inside) in [("127.0.0.1:1212", "0.0.0.0:1212"), ("[::1]:1212", "0.0.0.0:1212")] {
+        let mut env = environment();
+        env.config.prometheus = Some(config::Prometheus { scrape_interval_in_secs: 15 });
+        env.config.tracker.http_api.as_mut().unwrap().bind_address = address.parse().unwrap();
+        let text = release(&env);
+        assert!(text.contains("- \"127.0.0.1:1212:1212/tcp\""), "{address}: {text}");
+        // In its container it is there for Prometheus, too.
+        assert!(text.contains(&format!("[http_api]\nbind_address = \"{inside}\"")), "{address}: {text}");
+        assert!(crate::services::published(&env.config).iter().all(|port| port.number != 1212));
+        let api = endpoints(&env.config).into_iter().find(|one| one.kind == "API").unwrap();
+        assert_eq!(api.url("192.0.2.7"), "http://127.0.0.1:1212/api");
+        let forward = api.forward("ssh me@192.0.2.7").unwrap();
+        assert_eq!(forward, "ssh me@192.0.2.7 -N -L 1212:127.0.0.1:1212");
+        let host = self::host(None);
+        let checks = checks(&env.config, &host, &nowhere()).unwrap();
+        let of_api: Vec<_> = checks.iter().filter(|check| check.name.starts_with("API")).collect();
+        assert!(of_api.len() == 3 && of_api.iter().all(|check| check.over_ssh));
+    }
+    let mut env = environment();
+    env.config.tracker.http_api.as_mut().unwrap().bind_address = "0.0.0.0:1212".parse().unwrap();
+    let checks = checks(&env.config, &host(None), &nowhere()).unwrap();
+    let over_ssh: Vec<_> =
+        checks.iter().filter(|check| check.over_ssh).map(|check| check.name.as_str()).collect();
+    assert_eq!(over_ssh, ["API 1212: figures with the token"], "of a public API only what has a secret");
+}
+
+fn nowhere() -> Relay {
+    Relay::new(|_, _| Err("no host".into()))
 }
 
 fn host(address_v6: Option<&str>) -> Host {
@@ -109,8 +143,11 @@ fn what_listens_over_ipv6_alone_is_asked_there_alone() {
     env.config.tracker.http_api.as_mut().unwrap().bind_address = "[::]:1212".parse().unwrap();
     assert_eq!(api(&env).address(&host), "::1");
     assert_eq!(api(&env).out_of_reach(&host), None);
-    let names: Vec<_> =
-        checks(&env.config, &self::host(None)).unwrap().into_iter().map(|check| check.name).collect();
+    let names: Vec<_> = checks(&env.config, &self::host(None), &nowhere())
+        .unwrap()
+        .into_iter()
+        .map(|check| check.name)
+        .collect();
     assert_eq!(names.iter().filter(|name| name.starts_with("API")).collect::<Vec<_>>(), ["API 1212"]);
     assert!(api(&env).out_of_reach(&self::host(None)).unwrap().contains("IPv6 alone"));
 }
@@ -122,7 +159,8 @@ fn what_listens_over_ipv4_alone_cannot_be_asked_on_a_host_of_an_ipv6_address() {
     let api = |env: &Environment| endpoints(&env.config).into_iter().find(|one| one.kind == "API").unwrap();
     let why = api(&env).out_of_reach(&host).unwrap();
     assert!(why.contains("IPv4 alone") && why.contains("\"[::]:1212\""), "{why}");
-    let names: Vec<_> = checks(&env.config, &host).unwrap().into_iter().map(|check| check.name).collect();
+    let names: Vec<_> =
+        checks(&env.config, &host, &nowhere()).unwrap().into_iter().map(|check| check.name).collect();
     assert_eq!(names.iter().filter(|name| name.starts_with("API")).collect::<Vec<_>>(), ["API 1212"]);
     env.config.tracker.http_api.as_mut().unwrap().bind_address = "[::]:1212".parse().unwrap();
     assert!(!api(&env).out_of_reach(&host).is_some_and(|why| why.contains("alone")));

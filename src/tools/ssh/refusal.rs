@@ -27,8 +27,10 @@ const CAUSES: &[Cause] = &[
 
 /// The error for what `ssh` said.
 pub fn explain(target: &Target, said: &str) -> Error {
-    if said.contains("IDENTIFICATION HAS CHANGED") {
-        return changed_key(target, said);
+    let unknown_type = said.contains("host key is known for") && said.contains("strict checking");
+    if said.contains("IDENTIFICATION HAS CHANGED") || unknown_type {
+        let seen = said.lines().find(|line| line.contains("SHA256:")).unwrap_or_default();
+        return changed_key(target, seen.trim().trim_end_matches('.'));
     }
     let fits = |cause: &&Cause| cause.says.iter().any(|text| said.contains(text));
     let tell = CAUSES.iter().find(fits).map_or(other as fn(&Target) -> Told, |cause| cause.tell);
@@ -102,18 +104,23 @@ fn other(target: &Target) -> Told {
     )
 }
 
-fn changed_key(target: &Target, said: &str) -> Error {
-    let Target { host, environment, known_hosts, .. } = target;
-    let seen = said.lines().find(|line| line.contains("SHA256:")).unwrap_or_default();
+/// The host shows another key, of this fingerprint, than the stored one.
+pub fn changed_key(target: &Target, seen: &str) -> Error {
+    let Target { host, environment, pin, .. } = target;
     let message = format!("{host} shows another host key than at first contact; nothing was sent");
-    Error::new(Code::HostKeyChanged, message)
-        .why(format!("it shows {}", seen.trim().trim_end_matches('.')))
+    let seen = if seen.is_empty() { "a key of another type" } else { seen };
+    let error = Error::new(Code::HostKeyChanged, message).why(format!("it shows {seen}"));
+    let error = if pin.fingerprint.is_empty() {
+        error
+    } else {
+        error.why(format!("the stored one is {}", pin.fingerprint))
+    };
+    error
         .help(
             "somebody may stand in between: compare with what the host itself says: \
              ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         )
         .help(format!(
-            "only when you know why it changed (the host was reinstalled): ssh-keygen -R {environment} -f {}",
-            shown_path(known_hosts)
+            "only when you know why it changed (the host was reinstalled): torrust-tracker-deployer trust {environment}"
         ))
 }
