@@ -202,6 +202,28 @@ fn the_tracker_keeps_its_data_on_a_user_s_mysql_server() {
 }
 
 #[test]
+fn a_user_s_mysql_server_gets_the_new_table_after_a_backup() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    let server = Server::beside(&host, "mysql");
+    server.start();
+    desk.create(&config(&desk, &server, lab::TRACKER));
+    desk.register(&host);
+    desk.deploy();
+    assert!(!server.ask("SHOW TABLES").contains("torrent_aggregate_metrics"));
+
+    desk.run(&["update", &desk.name, "--image-tag", "schema-3"]).ok();
+    let deployed = desk.deploy();
+    let upgraded = deployed.to_string();
+    assert!(upgraded.contains("torrent_aggregate_metrics"), "{deployed:#}");
+    assert!(server.ask("SHOW TABLES").contains("torrent_aggregate_metrics"));
+    assert!(host.succeeds("ls /opt/torrust/storage/backup/*.tar.gz.keep"), "no backup was made before");
+    desk.test();
+    desk.run(&["rollback", &desk.name]).ok();
+    desk.test();
+}
+
+#[test]
 fn the_tracker_keeps_its_data_on_a_user_s_postgresql_server() {
     let desk = Desk::new();
     let host = Host::configured(&desk);

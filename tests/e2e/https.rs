@@ -91,6 +91,49 @@ fn with_its_own_authority_and_the_clients_real_addresses() {
     assert!(!peers.contains("192.0.2.99"), "{peers}");
 }
 
+#[test]
+fn one_http_tracker_behind_caddy_and_one_direct_on_one_host() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    let mut config = config(&desk, json!({ "ca": "internal" }));
+    config["images"]["tracker"] = lab::TRACKER_3.into();
+    let direct = json!({ "bind_address": "0.0.0.0:7071" });
+    config["tracker"]["http_trackers"].as_array_mut().unwrap().push(direct);
+    desk.create(&config);
+    desk.register(&host);
+    desk.deploy();
+    let report = desk.test();
+    assert_checks(&report, "HTTP tracker tracker.lab.test: announce", "passed", 1);
+    assert_checks(&report, "HTTP tracker 7071: announce", "passed", 1);
+
+    let root = desk.write(
+        "root.pem",
+        &host.exec("cat /opt/torrust/storage/caddy/data/caddy/pki/authorities/local/root.crt"),
+    );
+    announce(&host.address, &root, 1);
+    let answer = direct_announce(&host.address, 2);
+    assert!(answer.contains("8:intervali"), "{answer}");
+    // Both see the client's real address, and neither the one that it claims.
+    let peers = announce(&host.address, &root, 3);
+    let own = TcpStream::connect((host.address.as_str(), 22)).unwrap().local_addr().unwrap().ip();
+    assert!(peers.matches(&own.to_string()).count() >= 2 && !peers.contains("192.0.2.99"), "{peers}");
+
+    // Release 3.0.0 has one setting for all.
+    let placed = host.release();
+    let refused = desk.run(&["release", &desk.name, "--image-tag", "3.0.0"]).fails("config_invalid");
+    refused.says(&["tracker.http_trackers[0].use_tls_proxy", "one setting for all"]);
+    assert_eq!(host.release(), placed);
+}
+
+/// The same peer's announce to the listener that no proxy is in front of.
+fn direct_announce(address: &str, peer: u8) -> String {
+    let torrent = "%3B%24U%04%CF%5F%11%BB%DB%E1%20%1C%EAjk%F4Z%EE%1B%C0";
+    let url = format!(
+        "http://{address}:7071/announce?info_hash={torrent}&peer_id=-qB000000000000000{peer:02}&port={peer}&uploaded=0&downloaded=0&left=1&compact=0"
+    );
+    lab::run("curl", &["-sS", "--max-time", "10", "--header", "X-Forwarded-For: 192.0.2.99", &url])
+}
+
 /// A real ACME server in the host's network, for which every name leads to the host.
 struct Acme {
     name: String,
