@@ -124,6 +124,8 @@ pub struct Options {
     pub rollback: rollback::Options,
     /// What `release` or `rollback` did to the database.
     pub upgraded: Option<release::upgrade::Upgraded>,
+    /// What `configure` did to the firewall's rules.
+    pub firewall: Option<configure::Rules>,
     /// Of `backup`, and what came of it.
     pub backup: backup::Options,
     /// Of `destroy`, and what came of it.
@@ -190,6 +192,9 @@ struct Moved {
     /// What was done to the tracker's database.
     #[serde(skip_serializing_if = "Option::is_none")]
     upgraded: Option<release::upgrade::Upgraded>,
+    /// What was done to the firewall's rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firewall: Option<configure::Rules>,
     #[serde(skip)]
     text: String,
 }
@@ -204,6 +209,7 @@ impl Moved {
             seconds: work.seconds(),
             steps: work.step_times().to_vec(),
             upgraded: work.options.upgraded.clone(),
+            firewall: work.options.firewall.clone(),
             text,
         }
     }
@@ -213,6 +219,9 @@ impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(upgraded) = &self.upgraded {
             writeln!(f, "database: {upgraded}")?;
+        }
+        if let Some(rules) = &self.firewall {
+            writeln!(f, "firewall: {rules}")?;
         }
         f.write_str(&self.text)
     }

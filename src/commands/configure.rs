@@ -26,6 +26,12 @@ pub struct Args {
     /// Whether the firewall is set up; kept for later calls [default: true]
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     configure_firewall: Option<bool>,
+    /// Let the firewall cut off what other programs on the host listen on
+    #[arg(long)]
+    close_others: bool,
+    /// A port that stays open, such as 80 or 53/udp; kept for later calls, until "none" is given
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = port)]
+    keep_open: Vec<String>,
     /// Whether an agent for the host's metrics is installed; kept for later calls [default: false]
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     install_monitoring: Option<bool>,
@@ -35,6 +41,36 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     skip_updates: bool,
+    close_others: bool,
+}
+
+/// What became of the firewall's rules.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Rules {
+    added: Vec<String>,
+    removed: Vec<String>,
+}
+
+impl std::fmt::Display for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [("added", &self.added), ("removed", &self.removed)];
+        let parts = parts.iter().filter(|(_, rules)| !rules.is_empty());
+        f.write_str(
+            &parts.map(|(word, rules)| format!("{word} {}", rules.join(", "))).collect::<Vec<_>>().join("; "),
+        )
+    }
+}
+
+/// `80` and `80/tcp` are `80/tcp`.
+fn port(text: &str) -> std::result::Result<String, String> {
+    if text == "none" {
+        return Ok(text.into());
+    }
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    match number.parse::<u16>() {
+        Ok(number @ 1..) if matches!(protocol, "tcp" | "udp") => Ok(format!("{number}/{protocol}")),
+        _ => Err("a port is a number from 1 to 65535, with /tcp (default) or /udp".into()),
+    }
 }
 
 /// The steps of `configure`.
@@ -51,7 +87,10 @@ pub const CONFIGURE: Phase = Phase {
 /// Configures the host.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "configure", Stage::Provisioned)?;
-    work.options.configure.skip_updates = args.skip_updates;
+    work.options.configure = Options { skip_updates: args.skip_updates, close_others: args.close_others };
+    if !args.keep_open.is_empty() {
+        work.env.choices.keep_open = args.keep_open.iter().filter(|port| *port != "none").cloned().collect();
+    }
     if args.configure_firewall.is_some() {
         work.env.choices.firewall = args.configure_firewall;
     }
@@ -66,8 +105,8 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 fn render_playbook(work: &mut Work) -> Result<String> {
     let target = work.app.target(&work.env)?;
     let folder = work.app.build_folder(&work.env.name).join("ansible");
-    let skip_updates = work.options.configure.skip_updates;
-    render::write(&folder, &playbook(&work.env, &Templates::of(&work.env)?, &target, skip_updates)?)?;
+    let options = work.options.configure;
+    render::write(&folder, &playbook(&work.env, &Templates::of(&work.env)?, &target, options)?)?;
     Ok(folder.display().to_string())
 }
 
@@ -79,7 +118,7 @@ pub fn playbook(
     env: &Environment,
     templates: &Templates,
     target: &Target,
-    skip_updates: bool,
+    options: Options,
 ) -> Result<Vec<File>> {
     let values = json!({
         "host": {
@@ -92,7 +131,9 @@ pub fn playbook(
             "control_path": target.control,
             "overrides": ssh::OVERRIDES,
         },
-        "skip_updates": skip_updates,
+        "skip_updates": options.skip_updates,
+        "close_others": options.close_others,
+        "keep_open": env.choices.keep_open,
         "configure_firewall": env.choices.firewall.unwrap_or(true),
         "install_monitoring": env.choices.monitoring,
         "published_ports": services::published(&env.config)
@@ -116,10 +157,49 @@ fn connect(work: &mut Work) -> Result<String> {
         .help("install it by hand on the host: apt-get install python3"))
 }
 
+/// What others listen on is cut off by nobody but the user.
 fn run_playbook(work: &mut Work) -> Result<String> {
+    let played = play(work);
+    let Some(listeners) = played.as_ref().err().and_then(cut_off) else { return played };
+    let question = format!("The firewall will cut off what listens on the host: {listeners}. Continue?");
+    if !work.app.out.can_ask() || !work.app.out.ask(&question, &work.app.interrupt)? {
+        return Err(would_cut_off(work.env.name.as_str(), &listeners));
+    }
+    work.options.configure.close_others = true;
+    render_playbook(work)?;
+    play(work)
+}
+
+/// The listeners that the playbook names when it refuses.
+fn cut_off(error: &Error) -> Option<String> {
+    error
+        .causes()
+        .iter()
+        .flat_map(|cause| cause.lines())
+        .find_map(|line| line.strip_prefix("CUT-OFF "))
+        .map(Into::into)
+}
+
+fn would_cut_off(name: &str, listeners: &str) -> Error {
+    let ports: Vec<&str> = listeners.split(", ").filter_map(|one| one.split(' ').next()).collect();
+    let configure = format!("torrust-tracker-deployer configure {name}");
+    Error::new(
+        Code::StateRefused,
+        format!("the firewall would cut off what listens on the host: {listeners}"),
+    )
+    .why("nothing was changed")
+    .help(format!("keep these ports open: {configure} --keep-open {}", ports.join(",")))
+    .help(format!("or close them: {configure} --close-others"))
+    .help(format!("or leave the firewall to you: {configure} --configure-firewall=false"))
+}
+
+fn play(work: &mut Work) -> Result<String> {
     let folder = work.app.build_folder(&work.env.name).join("ansible");
     let observed = ansible::run(work.app.runner(), &ansible::playbook(&folder, "configure.yml"))?;
-    for Observed { what, state, detail } in &observed {
+    let rules = observed.iter().find(|seen| !seen.added.is_empty() || !seen.removed.is_empty());
+    work.options.firewall =
+        rules.map(|seen| Rules { added: seen.added.clone(), removed: seen.removed.clone() });
+    for Observed { what, state, detail, .. } in &observed {
         if matches!(state.as_str(), "not permitted" | "skipped") || work.app.out.verbose() > 0 {
             work.app.out.note(&format!("  {what}: {state}: {detail}"));
         }

@@ -155,7 +155,7 @@ fn artefacts(env: &Environment) -> Result<Vec<File>> {
     };
     let mut files: Vec<File> = providers::files(env, &templates)?.into_iter().map(below("tofu")).collect();
     let bundle = Bundle::of(env)?;
-    let mut ansible = configure::playbook(env, &templates, &by_hand(env)?, false)?;
+    let mut ansible = configure::playbook(env, &templates, &by_hand(env)?, configure::Options::default())?;
     ansible.push(release(env, &bundle));
     for script in SCRIPTS {
         let bytes = templates.text(&format!("host/{script}"))?.into_bytes();

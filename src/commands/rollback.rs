@@ -127,7 +127,8 @@ fn with_release(env: &Environment, release: &Release) -> Result<Environment> {
     next.config.provider = now.provider.clone();
     // What `configure` was told holds for the host.
     let Choices { firewall, monitoring, .. } = env.choices;
-    next.choices = Choices { firewall, monitoring, ..release.choices.clone() };
+    let keep_open = env.choices.keep_open.clone();
+    next.choices = Choices { firewall, monitoring, keep_open, ..release.choices.clone() };
     next.tracker_image.clone_from(&release.tracker_image);
     if env.stage < Stage::Configured {
         next.ask_again(CONFIGURE.command);

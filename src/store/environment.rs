@@ -121,6 +121,9 @@ pub struct Choices {
     /// `configure --install-monitoring`.
     #[serde(default)]
     pub monitoring: bool,
+    /// `configure --keep-open`: ports such as `80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_open: Vec<String>,
     /// `release --image-tag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag: Option<String>,

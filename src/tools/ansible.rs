@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Ran, Runner};
 
 /// One line of the playbook's report: what was observed on the host after the fact.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Observed {
     /// What was looked at, such as `Firewall`.
     pub what: String,
@@ -19,6 +19,12 @@ pub struct Observed {
     pub state: String,
     /// What was seen.
     pub detail: String,
+    /// Rules of the firewall that this run added.
+    #[serde(default)]
+    pub added: Vec<String>,
+    /// Those that it removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
 }
 
 /// The playbook in this folder.
@@ -115,7 +121,12 @@ mod tests {
     fn the_report_is_read() {
         let line =
             r#"    "msg": "RESULTS [{\"what\": \"Firewall\", \"state\": \"ok\", \"detail\": \"active\"}]""#;
-        let seen = Observed { what: "Firewall".into(), state: "ok".into(), detail: "active".into() };
+        let seen = Observed {
+            what: "Firewall".into(),
+            state: "ok".into(),
+            detail: "active".into(),
+            ..Observed::default()
+        };
         assert_eq!(report(line), Some(vec![seen]));
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::world::World;
+
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/ansible/files");
 
 #[test]
@@ -84,4 +86,78 @@ fn settings_of_docker_are_read_from_its_file_and_its_command_line() {
     }
     let flags = observed(&host("", "--log-driver=journald --log-opt tag=x"), "sorted(docker_flags())");
     assert_eq!(flags, "['live-restore', 'log-driver', 'log-opt']");
+}
+
+/// A host with this firewall, where these programs listen.
+fn guarded(status: &str, rules: &str) -> String {
+    let listeners = "tcp LISTEN 0 5 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=1,fd=3))\n\
+         tcp LISTEN 0 5 *:80 *:* users:((\"nginx\",pid=2,fd=3))\n\
+         tcp LISTEN 0 5 127.0.0.1:81 0.0.0.0:* users:((\"local\",pid=3,fd=3))\n\
+         tcp LISTEN 0 5 0.0.0.0:82 0.0.0.0:* users:((\"docker-proxy\",pid=4,fd=3))\n\
+         udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:((\"dnsmasq\",pid=5,fd=3))\n\
+         udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* users:((\"dhclient\",pid=6,fd=3))";
+    let answers =
+        serde_json::json!({ "ufw status verbose": status, "ufw show added": rules, "ss -Hlntup": listeners });
+    format!("run = lambda *words: (0, {answers}.get(' '.join(words), ''))")
+}
+
+const DENIES: &str = "Status: active\nDefault: deny (incoming), allow (outgoing)";
+
+#[test]
+fn listeners_that_a_new_firewall_cuts_off_are_named() {
+    let cut_off = |status, rules, wanted: &str| {
+        observed(&guarded(status, rules), &format!("cut_off(['allow 22/tcp'{wanted}])"))
+    };
+    assert_eq!(cut_off("Status: inactive", "", ""), "['80/tcp (nginx)', '53/udp (dnsmasq)']");
+    assert_eq!(cut_off("Status: inactive", "ufw allow 80", ", 'allow 53/udp'"), "[]");
+    let others = cut_off("Status: inactive", "ufw allow 8080\nufw allow 80/udp", ", 'allow 53/udp'");
+    assert_eq!(others, "['80/tcp (nginx)']");
+    assert_eq!(cut_off(DENIES, "", ""), "[]", "they are cut off already");
+}
+
+#[test]
+fn ssh_gets_no_rule_where_our_connection_comes_in_already() {
+    let rules = |status, rules| observed(&guarded(status, rules), "ssh_rules([22])");
+    assert_eq!(rules("Status: inactive", ""), "['allow 22/tcp']");
+    assert_eq!(rules(DENIES, "ufw allow from 198.18.0.0/15 to any port 22 proto tcp"), "[]");
+    assert_eq!(rules(DENIES, "ufw allow 22/tcp comment 'torrust-tracker-deployer'"), "['allow 22/tcp']");
+}
+
+const PLAYBOOK: &str = include_str!("fakes/ansible-playbook");
+
+#[test]
+fn nothing_is_cut_off_without_the_users_word() {
+    let world = World::with_tools();
+    world.environment("demo", "provisioned");
+    let refuses = "echo 'TASK [Check] ***'\necho 'fatal: [tracker]: FAILED! => {\"msg\": \"CUT-OFF 80/tcp (nginx), 53/udp (dnsmasq)\"}'\nexit 2";
+    let script = format!("if grep -q 'close_others: false' variables.yml; then\n{refuses}\nfi\n{PLAYBOOK}");
+    world.fake("ansible-playbook", &script);
+    let refusal = world.refusal(&["configure", "demo"]);
+    assert_eq!(refusal.code, "state_refused");
+    let named = "the firewall would cut off what listens on the host: 80/tcp (nginx), 53/udp (dnsmasq)";
+    assert_eq!(refusal.message, named);
+    assert!(refusal.help.contains("configure demo --keep-open 80/tcp,53/udp\n"), "{}", refusal.help);
+    assert_eq!(world.typing(&["configure", "demo"], "n\n").code, Some(1));
+    assert_eq!(world.state("demo")["stage"], "provisioned");
+    let asked = world.typing(&["configure", "demo"], "y\n");
+    assert_eq!((asked.code, asked.stderr.contains("80/tcp (nginx)")), (Some(0), true), "{}", asked.stderr);
+    world.ok(&["configure", "demo", "--close-others"]);
+}
+
+#[test]
+fn rules_of_the_firewall_are_in_the_result() {
+    let world = World::with_tools();
+    world.environment("demo", "provisioned");
+    let rules = r#"\"detail\": \"active\", \"added\": [\"allow 80/tcp\"], \"removed\": [\"allow 81/tcp\"]}"#;
+    let changed = PLAYBOOK.replace(r#"\"detail\": \"active\"}"#, rules);
+    assert_ne!(changed, PLAYBOOK);
+    world.fake("ansible-playbook", &changed);
+    let result = world.json(&["configure", "demo", "--keep-open", "80,53/udp"]);
+    let wanted = serde_json::json!({ "added": ["allow 80/tcp"], "removed": ["allow 81/tcp"] });
+    assert_eq!(result["firewall"], wanted);
+    let variables = world.read("build/demo/ansible/variables.yml");
+    assert!(variables.contains("80/tcp") && variables.contains("53/udp"), "{variables}");
+    let text = world.ok(&["configure", "demo"]).stdout;
+    assert!(text.starts_with("firewall: added allow 80/tcp; removed allow 81/tcp\n"), "{text}");
+    assert_eq!(world.run(&["configure", "demo", "--keep-open", "0"]).code, Some(2));
 }

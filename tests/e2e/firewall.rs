@@ -19,7 +19,15 @@ fn what_is_not_deployed_is_closed() {
     host.exec("ufw --force disable");
     host.spawn("python3 -m http.server 8099");
     eventually("the other server answers", || opens(&host.address, 8099));
-    desk.deploy_on(&host);
+    desk.create(&desk.config());
+    desk.register(&host);
+    desk.run(&["deploy", &desk.name])
+        .fails("state_refused")
+        .says(&["8099/tcp (python3)"])
+        .helps("--keep-open 8099/tcp");
+    assert!(opens(&host.address, 8099), "refused, and yet closed");
+    desk.run(&["configure", &desk.name, "--close-others"]).ok();
+    desk.deploy();
     let status = host.exec("ufw status");
     assert!(status.starts_with("Status: active"), "{status}");
     assert!(!opens(&host.address, 8099), "a port is open that nobody asked for");
@@ -47,4 +55,22 @@ fn sshd_behind_a_port_mapping_is_not_locked_out() {
     // A new connection, through the firewall.
     let again = desk.run(&["configure", &desk.name]).ok();
     assert_eq!(again["changed"], false, "{again:#}");
+}
+
+#[test]
+fn firewall_of_the_owner_keeps_its_rule_for_ssh() {
+    let desk = Desk::new();
+    let host = Host::configured(&desk);
+    host.exec("ufw --force reset; ufw allow from 198.18.0.0/15 to any port 22 proto tcp; ufw --force enable");
+    host.spawn("python3 -m http.server 8099");
+    desk.create(&desk.config());
+    desk.register(&host);
+    let result = desk.run(&["configure", &desk.name, "--keep-open", "8099"]).ok();
+    let added = serde_json::json!(["allow 6969/udp", "allow 7070/tcp", "allow 1212/tcp", "allow 8099/tcp"]);
+    assert_eq!(result["firewall"]["added"], added);
+    let rules = host.exec("ufw show added");
+    assert!(rules.contains("198.18.0.0/15 to any port 22") && !rules.contains("allow 22/tcp"), "{rules}");
+    eventually("the other server answers", || opens(&host.address, 8099));
+    let closed = desk.run(&["configure", &desk.name, "--keep-open", "none"]).ok();
+    assert_eq!(closed["firewall"]["removed"], serde_json::json!(["allow 8099/tcp"]));
 }

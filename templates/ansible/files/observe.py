@@ -172,16 +172,61 @@ def own_port():
     return []
 
 
+def firewall_holds():
+    """Whether incoming connections pass ufw already, so that ours did."""
+    if os.path.exists(UNPROVEN):
+        # Of a run that was cut off: what was there before it counts.
+        before = os.path.dirname(UNPROVEN) + "/firewall-before/etc"
+        enabled = re.search(r"^ENABLED=yes", read(before + "/ufw/ufw.conf") or "", re.M)
+        return bool(enabled) and not re.search(r'^DEFAULT_INPUT_POLICY="ACCEPT"', read(before + "/default/ufw") or "", re.M)
+    status = run("ufw", "status", "verbose")[1]
+    return status.startswith("Status: active") and ("deny (incoming)" in status or "reject (incoming)" in status)
+
+
+def present_rules():
+    return re.findall(r"^ufw (.+)$", run("ufw", "show", "added")[1], re.M)
+
+
+def ssh_rules(ports):
+    """A firewall that our connection passes lets in whom its owner wants: it gets no rule for SSH."""
+    wanted = ["allow %d/tcp" % port for port in ports]
+    present = [rule.split(" comment ")[0] for rule in present_rules()]
+    return [rule for rule in wanted if not firewall_holds() or rule in present]
+
+
+# ufw lets these in by itself, or they belong to clients: DHCP, NTP, mDNS, SSDP.
+CLIENTS = {"68/udp", "123/udp", "323/udp", "546/udp", "1900/udp", "5353/udp"}
+
+
+def cut_off(rules):
+    """What listens for connections from outside now, and is on none of these rules or those that are there."""
+    if firewall_holds():
+        return []
+    rules, found = rules + present_rules(), {}
+    for line in run("ss", "-Hlntup")[1].splitlines():
+        protocol, _, _, _, local = line.split()[:5]
+        address, port = local.rsplit(":", 1)
+        process = re.search(r'users:\(\("([^"]+)"', line)
+        name, place = process.group(1) if process else "unknown", "%s/%s" % (port, protocol)
+        # What a container publishes passes by ufw; a high UDP port is a client's.
+        skipped = name == "docker-proxy" or place in CLIENTS or protocol == "udp" and int(port) >= 32768
+        covered = any(re.search(r"(^|[ ,])%s(/%s)?($|[ ,])" % (port, protocol), rule) for rule in rules)
+        if not skipped and not covered and not address.startswith(("127.", "[::1]")):
+            found[place] = name
+    return ["%s (%s)" % pair for pair in found.items()]
+
+
 def firewall(wanted):
     """ufw's own word, and what keeps it from being as wanted. Only rules with the deployer's mark are ever stale."""
     status = run("ufw", "status", "verbose")[1]
-    present = re.findall(r"^ufw (.+)$", run("ufw", "show", "added")[1], re.M)
+    present = present_rules()
     bare = [re.sub(r"^limit ", "allow ", rule.split(" comment ")[0]) for rule in present]
     ours = [rule[: -len(MARK)] for rule in present if rule.endswith(MARK)]
     return {
         "active": status.startswith("Status: active"),
         "denies": "deny (incoming)" in status or "reject (incoming)" in status,
         "ipv6": not re.search(r"^IPV6=no", read("/etc/default/ufw") or "", re.M),
+        "cut_off": cut_off(wanted),
         "missing": [rule for rule in wanted if rule not in bare],
         "stale": [rule for rule in ours if rule not in wanted],
         # A run was cut before the proof, so it is about to be taken back.
@@ -266,7 +311,7 @@ def observe(options):
     settings = kernel()
     folders = ["/etc/docker"] + [os.path.dirname("/" + path) for path in options["files"]]
     ports = ssh_ports()
-    options["rules"] = ["allow %d/tcp" % port for port in ports] + options["rules"]
+    options["rules"] = ssh_rules(ports) + options["rules"]
     return {
         "os": operating_system(),
         "container": container(),

@@ -46,7 +46,11 @@ def see_firewall(options):
         return judged("Firewall", False, "ufw is active, but about to be taken back, as a run was cut before its proof")
     if found["missing"]:
         return judged("Firewall", False, "ufw is active without the rules " + ", ".join(found["missing"]))
-    return result("Firewall", "ok", "ufw active, incoming denied but for " + ours)
+    added, removed = options.get("added", []), options.get("removed", [])
+    done = ["%s %s" % (word, ", ".join(rules)) for word, rules in (("; added:", added), ("; removed:", removed)) if rules]
+    own = "" if any("allow %d/tcp" % port in options["rules"] for port in ssh_ports()) else "SSH as before, "
+    seen = result("Firewall", "ok", "ufw active, incoming denied but for " + own + ours + "".join(done))
+    return {**seen, "added": added, "removed": removed}
 
 
 def see_container_logs(_):
