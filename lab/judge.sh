@@ -104,7 +104,8 @@ tracker() {
     <"$scratch/stack.json" >"$scratch/options"
   docker rm --force --volumes "$judge-tracker" >/dev/null 2>&1 || :
   xargs -d '\n' docker create --label "$LAB_LABEL=host" --name "$judge-tracker" <"$scratch/options"
-  docker cp -q "$scratch/etc/." "$judge-tracker:/etc/torrust/tracker"
+  chmod -R a+rX "$scratch/etc"
+  docker cp -q "$scratch/etc/." "$judge-tracker:/etc/torrust-tracker"
   docker start "$judge-tracker"
   deadline=$(($(now) + 30))
   while [ "$(now)" -lt "$deadline" ]; do

@@ -76,6 +76,8 @@ pub struct Container {
     pub capabilities: Vec<&'static str>,
     /// Whether its file system is read-only but for its mounts and `/tmp`.
     pub read_only: bool,
+    /// Folders in memory, of 1 MiB each.
+    pub in_memory: Vec<&'static str>,
     /// Kernel settings of its own network.
     pub sysctls: Vec<&'static str>,
     /// Whether the name `host.docker.internal` leads to the host.
@@ -133,8 +135,17 @@ pub struct Folder {
     pub path: &'static str,
     /// Octal permissions.
     pub mode: &'static str,
-    /// Numeric owner; the container's user.
+    /// Numeric owner: the container's user, where it writes.
     pub owner: u32,
+}
+
+impl Folder {
+    /// One for files of the release, which containers only read: in a folder of its own a container could put anything in the
+    /// place of a file that root writes.
+    #[must_use]
+    pub const fn of_files(path: &'static str) -> Self {
+        Self { path, mode: "0755", owner: 0 }
+    }
 }
 
 /// A folder or file of the host in a container.

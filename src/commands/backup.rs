@@ -6,6 +6,7 @@ mod create;
 mod fetch;
 mod fitness;
 pub mod host;
+pub mod id;
 mod list;
 mod restore;
 mod verify;

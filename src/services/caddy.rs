@@ -38,11 +38,9 @@ const USER_ID: u32 = 1443;
 /// Where the health check is answered, inside the container.
 const HEALTH_PORT: u16 = 2019;
 /// Folders on the host, and where the image has them.
-const FOLDERS: [(&str, &str); 3] = [
-    ("storage/caddy/etc", "/etc/caddy"),
-    ("storage/caddy/data", "/data"),
-    ("storage/caddy/config", "/config"),
-];
+const FOLDERS: [(&str, &str); 3] =
+    [("storage/caddy/etc", SETTINGS), ("storage/caddy/data", "/data"), ("storage/caddy/config", "/config")];
+const SETTINGS: &str = "/etc/caddy";
 /// Where Caddy keeps the root of its own authority, below `/opt/torrust`.
 pub const OWN_ROOT: &str = "storage/caddy/data/caddy/pki/authorities/local/root.crt";
 
@@ -77,17 +75,21 @@ fn service(env: &Environment) -> Result<Service> {
     }
     Ok(Service {
         container: Some(container(env)),
-        folders: FOLDERS.iter().map(|(path, _)| Folder { path, owner: USER_ID, mode: "0750" }).collect(),
+        folders: FOLDERS.iter().map(|(path, inside)| folder(path, inside)).collect(),
         files,
         ..Service::default()
     })
+}
+
+fn folder(path: &'static str, inside: &str) -> Folder {
+    if inside == SETTINGS { Folder::of_files(path) } else { Folder { path, owner: USER_ID, mode: "0750" } }
 }
 
 fn container(env: &Environment) -> Container {
     let mount = |&(host, container): &(&'static str, &'static str)| Mount {
         host,
         container,
-        read_only: container == "/etc/caddy",
+        read_only: container == SETTINGS,
     };
     Container {
         name: NAME,

@@ -71,11 +71,7 @@ fn service(env: &Environment) -> Result<Service> {
     ];
     files.extend(credentials(database, server, &templates, &file)?);
     files.extend(scratch(database, server, &templates)?);
-    Ok(Service {
-        folders: vec![Folder { path: SCRATCH, owner: mysql::USER_ID, mode: "0750" }],
-        files,
-        ..Service::default()
-    })
+    Ok(Service { folders: vec![Folder::of_files(SCRATCH)], files, ..Service::default() })
 }
 
 /// The password, in the file that the server's own client reads, and what leads it to the server.

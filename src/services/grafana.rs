@@ -65,9 +65,8 @@ const SETTINGS: [(&str, &str); 14] = [
 ];
 
 fn service(env: &Environment) -> Result<Service> {
-    let folder = |path, mode| Folder { path, mode, owner: USER_ID };
-    let mut folders = vec![folder(DATA, "0750"), folder(ETC, "0750")];
-    folders.extend(PROVISIONING_FOLDERS.map(|path| folder(path, "0750")));
+    let mut folders = vec![Folder { path: DATA, mode: "0750", owner: USER_ID }, Folder::of_files(ETC)];
+    folders.extend(PROVISIONING_FOLDERS.map(Folder::of_files));
     let Some(grafana) = &env.config.grafana else { return Ok(Service::default()) };
     let mut files = rendered(env)?;
     files.push(file("etc/admin_password", "0600", password(grafana)?.into_bytes()));

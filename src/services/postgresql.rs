@@ -39,7 +39,7 @@ fn service(env: &Environment) -> Result<Service> {
     let Some(server) = env.config.tracker.core.postgresql() else { return Ok(Service::default()) };
     Ok(Service {
         container: Some(container(&env.config)),
-        folders: [SETTINGS, DATA].map(|path| Folder { path, owner: USER_ID, mode: "0750" }).to_vec(),
+        folders: vec![Folder::of_files(SETTINGS), Folder { path: DATA, owner: USER_ID, mode: "0750" }],
         files: files(server, &Templates::of(env)?)?,
         ..Service::default()
     })

@@ -43,7 +43,7 @@ fn service(env: &Environment) -> Result<Service> {
     files.push(file("token", "0600", token(&env.config)?.into_bytes()));
     Ok(Service {
         container: Some(container(env)),
-        folders: [ETC, DATA].map(|path| Folder { path, mode: "0750", owner: USER_ID }).to_vec(),
+        folders: vec![Folder::of_files(ETC), Folder { path: DATA, mode: "0750", owner: USER_ID }],
         files,
         ..Service::default()
     })

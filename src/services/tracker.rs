@@ -49,11 +49,15 @@ pub const USER_ID: u32 = 1000;
 /// Where the image keeps its data.
 const DATABASE_FOLDER: &str = "/var/lib/torrust/tracker/database";
 /// Folders on the host, and where the image has them.
-const FOLDERS: [(&str, &str); 3] = [
+const FOLDERS: [(&str, &str); 2] = [
     ("storage/tracker/lib", "/var/lib/torrust/tracker"),
     ("storage/tracker/log", "/var/log/torrust/tracker"),
-    ("storage/tracker/etc", "/etc/torrust/tracker"),
 ];
+/// Its configuration, which it only reads.
+const ETC: &str = "storage/tracker/etc";
+const ETC_INSIDE: &str = "/etc/torrust-tracker";
+/// Where the image expects it: its entry point, which is root, gives all of it to the tracker's user.
+const IMAGE_ETC: &str = "/etc/torrust/tracker";
 /// The port that a probe's peer claims to listen on (the "discard" port: nobody can be found there).
 const PEER_PORT: u16 = 9;
 
@@ -70,9 +74,10 @@ fn service(env: &Environment) -> Result<Service> {
     // Newer images do not make the folder of an SQLite database.
     let database = env.config.tracker.core.sqlite().map(|_| "storage/tracker/lib/database");
     let folders = FOLDERS.iter().map(|(path, _)| *path).chain(database);
+    let folders = folders.map(|path| Folder { path, owner: USER_ID, mode: "0750" });
     Ok(Service {
         container: Some(container(env)),
-        folders: folders.map(|path| Folder { path, owner: USER_ID, mode: "0750" }).collect(),
+        folders: folders.chain([Folder::of_files(ETC)]).collect(),
         env: settings::variables(env)?,
         files: vec![HostFile {
             path: "storage/tracker/etc/tracker.toml".into(),
@@ -86,13 +91,15 @@ fn service(env: &Environment) -> Result<Service> {
 
 fn container(env: &Environment) -> Container {
     let config = &env.config;
+    let own = FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false });
     Container {
         name: NAME,
         image: env.tracker_reference(),
         networks: networks(config),
         depends_on: database(config).into_iter().collect(),
         ports: ports(config),
-        mounts: FOLDERS.iter().map(|(host, container)| Mount { host, container, read_only: false }).collect(),
+        mounts: own.chain([Mount { host: ETC, container: ETC_INSIDE, read_only: true }]).collect(),
+        in_memory: vec![IMAGE_ETC],
         health: vec![
             "/usr/bin/http_health_check".into(),
             format!("http://{}/health_check", from_inside(config.tracker.health_check_api.bind_address)),

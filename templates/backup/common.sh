@@ -87,7 +87,7 @@ at_server() {
 }
 
 # Whether the tracker in place reads a configuration of schema 3: then it has opened the database, or refused it.
-newer_in_place() { grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null; }
+newer_in_place() { timeout 10 grep -qE '^[^#]*schema_version *= *"3\.' "$root/storage/tracker/etc/tracker.toml" 2>/dev/null; }
 
 # Each of these runs a client behind the command that reaches the server's container, such as: count_mysql docker exec NAME
 

@@ -19,7 +19,8 @@
 #   manifest SHA256                 of the release to be put back
 #   differs PATH | missing PATH     a file that is not as the manifest wants it
 #   unrecorded                      the release in place has not these files and images, the images are not what their
-#                                   names lead to, or the units of the release are not at work
+#                                   names lead to, the units of the release are not at work, or a folder that is root's
+#                                   belongs to another
 #   ready
 # stop:  nothing is done.
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
@@ -44,15 +45,30 @@ paths() { grep -vE '^(dir|unit) ' | cut -d ' ' -f 4- | sort; }
 # The manifest's lines of files: the checksum of anything begins with none of these words.
 files() { grep -vE '^(dir|unit) ' <<<"$manifest"; }
 
+# In its place a container could have put a pipe that nobody writes to, or a link to a file of the host's.
+is_file() { [ -f "$root/$1" ] && [ ! -L "$root/$1" ]; }
+
+# How long reading files may take that a container can exchange for others meanwhile.
+in_time() { timeout --kill-after=5 60 "$@"; }
+
+# Those of the paths on standard input at which there is a file.
+are_files() {
+  local path
+  while IFS= read -r path; do
+    ! is_file "$path" || printf '%s\n' "$path"
+  done
+}
+
 compare() {
   local sum mode owner path
   local -A sums=()
   # One process for all files is quicker.
   while read -r sum path; do
     sums[$path]=$sum
-  done < <(files | cut -d ' ' -f 4- | { cd "$root" && xargs -rd '\n' sha256sum; } 2>/dev/null)
+  done < <(files | cut -d ' ' -f 4- | { cd "$root" && are_files | in_time xargs -rd '\n' sha256sum; } 2>/dev/null)
   while read -r sum mode owner path; do
     if [ ! -e "$root/$path" ]; then echo "missing $path"
+    elif ! is_file "$path"; then echo "differs $path"
     elif [ "${sums[$path]:-}" != "$sum" ]; then echo "differs $path"
     # Others could read the secrets.
     elif [ "$mode" = 0600 ] && [ "$(stat -c %a "$root/$path")" != 600 ]; then echo "differs $path"
@@ -83,7 +99,8 @@ show() {
       0600*) values='s/.*/********/' ;;
       *) values='' ;;
     esac
-    echo "content $path $(sed "$values" "$root/$path" | base64 -w0)"
+    is_file "$path" || { echo "content $path $(echo "(no file)" | base64 -w0)"; continue; }
+    echo "content $path $(in_time sed "$values" "$root/$path" | base64 -w0)"
   done < <(files)
 }
 
@@ -97,7 +114,9 @@ receive() {
   fi
   while read -r sum mode owner path; do
     [ -e "$incoming/$path" ] || echo "$path"
-  done < <(files) | (cd "$root" && xargs -rd '\n' cp --parents -t "$incoming")
+  done < <(files) | (cd "$root" && in_time xargs -rd '\n' cp --no-dereference --parents -t "$incoming")
+  wrong=$(find "$incoming" ! -type d ! -type f)
+  [ -z "$wrong" ] || fail "no file any more: ${wrong//$'\n'/, }"
   wrong=$(files | sed -E 's/^(\S+) \S+ \S+ /\1  /' | (cd "$incoming" && sha256sum --check --quiet 2>/dev/null)) ||
     fail "${back:+in $back: }not what it should be: ${wrong//$'\n'/, }"
   printf '%s\n' "$manifest" >"$incoming/manifest"
@@ -154,11 +173,39 @@ name_images() {
   done <<<"$wanted_images"
 }
 
-make_folders() {
+# Folders that are root's, and have another owner: of an older release, whose container could write there.
+foreign_folders() {
   local kind mode owner path
   while read -r kind mode owner path; do
-    [ "$kind" = dir ] || continue
-    [ -d "$root/$path" ] || install -d -m "$mode" -o "$owner" -g "$owner" "$root/$path"
+    [ "$kind $owner" = "dir 0" ] && [ -e "$root/$path" ] || continue
+    [ "$(stat -c '%F %u' "$root/$path")" = "directory 0" ] || echo "$mode $path"
+  done <<<"$manifest"
+}
+
+# Those that are above come first, so that each is in a folder of root's.
+own_folders() {
+  local mode path
+  while read -r mode path; do
+    [ -d "$root/$path" ] && [ ! -L "$root/$path" ] ||
+      fail "$root/$path is no folder, and the release needs one there: look at it, and move it away"
+    chown -h 0:0 "$root/$path"
+    # With one digit more, it also takes the bits away that a container set.
+    chmod "0$mode" "$root/$path"
+  done < <(foreign_folders | sort -k 2)
+}
+
+# Below a folder of a container's user it is that user who makes one: a link there leads root nowhere.
+make_folders() {
+  local kind mode owner path parent keeper
+  while read -r kind mode owner path; do
+    [ "$kind" = dir ] && [ ! -d "$root/$path" ] || continue
+    parent=$(dirname "$root/$path")
+    keeper=$(stat -c %u "$parent" 2>/dev/null) || keeper=0
+    if [ "$keeper" = "$(id -u)" ] || [ ! -d "$parent" ]; then
+      install -d -m "$mode" -o "$owner" -g "$owner" "$root/$path"
+    else
+      (cd "$parent" && setpriv --reuid "$keeper" --regid "$keeper" --clear-groups mkdir -m "$mode" "./${path##*/}")
+    fi
   done <<<"$manifest"
 }
 
@@ -171,12 +218,21 @@ theirs() {
   sed -n 's/^differs storage/theirs storage/p' <<<"$changes"
 }
 
+# A pipe would be waited for; it has nothing to save.
+of_files() {
+  local sum path
+  while read -r sum path; do
+    ! is_file "$path" || echo "$sum  $path"
+  done
+}
+
 # What somebody changed since the release in place is on no other disk.
 save_replaced() {
   local path number=$(($(current) + 1))
   [ -e "$releases/current/manifest" ] || return 0
   cd "$root"
-  { grep -vE '^(dir|unit) ' releases/current/manifest | sed -E 's/^(\S+) \S+ \S+ /\1  /' | sha256sum --check 2>/dev/null || :; } |
+  { grep -vE '^(dir|unit) ' releases/current/manifest | sed -E 's/^(\S+) \S+ \S+ /\1  /' | of_files |
+    in_time sha256sum --check 2>/dev/null || :; } |
     sed -n 's/: FAILED$//p' | while read -r path; do
       # What is as this release wants it is not replaced.
       ! grep -qxF "$path" < <(paths <<<"$manifest") || grep -qxF "differs $path" <<<"$changes" || continue
@@ -190,7 +246,10 @@ save_replaced() {
 install_files() {
   local sum mode owner path
   while read -r sum mode owner path; do
-    install -D -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
+    [ ! -d "$root/$path" ] || [ -L "$root/$path" ] ||
+      fail "$root/$path is a folder, where the release puts a file: look at it, and move it away"
+    rm -rf "$root/$path.new"
+    install -D -T -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
   done < <(files)
   # Whoever starts the containers next must know which of them have read other files than these.
   sed -nE "s/^(missing|differs) /$(date +%s) /p" <<<"$changes" >>"$root/.replaced"
@@ -198,7 +257,7 @@ install_files() {
   echo installing
   name_images
   while read -r sum mode owner path; do
-    mv "$root/$path.new" "$root/$path"
+    mv -T "$root/$path.new" "$root/$path"
   done < <(files)
 }
 
@@ -248,7 +307,7 @@ remove_files() {
   local path
   [ -e "$releases/current/manifest" ] || return 0
   comm -23 <(paths <"$releases/current/manifest") <(paths <<<"$manifest") | while read -r path; do
-    rm -f "${root:?}/$path"
+    [ -d "$root/$path" ] && [ ! -L "$root/$path" ] || rm -f "${root:?}/$path"
   done
 }
 
@@ -270,7 +329,8 @@ in_place() {
   local wanted
   [ "$(cat "$releases/current/manifest" 2>/dev/null)" = "$manifest" ] || return 1
   wanted=$(cut -d ' ' -f 1,2 <<<"$wanted_images")
-  [ "$(cut -d ' ' -f 1,2 "$releases/current/images" 2>/dev/null)" = "$wanted" ] && [ "$present" = "$wanted" ] && units_work
+  [ "$(cut -d ' ' -f 1,2 "$releases/current/images" 2>/dev/null)" = "$wanted" ] && [ "$present" = "$wanted" ] && units_work &&
+    [ -z "$(foreign_folders)" ]
 }
 
 # A look leaves no trace on a host that has nothing yet.
@@ -317,6 +377,7 @@ case $word in
     # It is held already where there was something to look at: to open it anew would give it to who waits.
     [ -e /dev/fd/9 ] || take_lock
     trap tidy EXIT
+    own_folders
     receive
     find_images
     save_replaced

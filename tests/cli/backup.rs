@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::world::{World, snapshot};
 
 const ID: &str = "20260131T030000Z-1";
+const OTHER: &str = "20260301T000000Z-2-0123456789ab";
 const ARCHIVE: &str = "backups/demo/20260131T030000Z-1.tar.gz";
 
 fn running() -> World {
@@ -117,12 +118,12 @@ fn a_restore_that_went_on_without_us_is_told_and_then_what_is_asked_is_done() {
     let told = format!("an earlier restore of {ID} ended at 2026-02-01T00:00:00Z: its database was kept");
     assert!(output.stderr.contains(&told), "{}", output.stderr);
     assert_eq!(world.calls("'begin'"), 1, "it is done again");
-    says(&world, "settled", "earlier 2026-02-01T00:00:00Z x undone it was cut off\n");
+    says(&world, "settled", &format!("earlier 2026-02-01T00:00:00Z {OTHER} undone it was cut off\n"));
     let output = world.ok(&restore);
     assert!(output.stderr.contains("it was undone (it was cut off)"), "{}", output.stderr);
 
     // Who repeats the command does not mean to go back to what was there before.
-    says(&world, "settled", &format!("safety {ID}\nearlier 2026-02-01T00:00:00Z x kept\n"));
+    says(&world, "settled", &format!("safety {ID}\nearlier 2026-02-01T00:00:00Z {OTHER} kept\n"));
     snapshot!(world, &["backup", "demo", "restore", "latest", "--force"]);
     assert_eq!(world.calls("'begin'"), 2);
 }
@@ -130,15 +131,15 @@ fn a_restore_that_went_on_without_us_is_told_and_then_what_is_asked_is_done() {
 #[test]
 fn a_restore_at_work_is_joined_by_who_asks_for_the_same() {
     let world = with_a_backup();
-    says(&world, "restored", "rows keys 3\nended x kept\n");
+    says(&world, "restored", &format!("rows keys 3\nended {OTHER} kept\n"));
     world.write("mine.tar.gz", "data");
     let sum = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
     let from = ["backup", "demo", "restore", "--from", "mine.tar.gz", "--force"];
-    says(&world, "settled", &format!("atwork x {}\n", "0".repeat(64)));
+    says(&world, "settled", &format!("atwork {OTHER} {}\n", "0".repeat(64)));
     assert_eq!(world.refusal(&from).code, "environment_locked");
     assert_eq!(world.refusal(&["backup", "demo", "restore", ID, "--force"]).code, "environment_locked");
-    says(&world, "settled", &format!("atwork x {sum}\n"));
-    assert_eq!(world.json(&from)["id"], "x");
+    says(&world, "settled", &format!("atwork {OTHER} {sum}\n"));
+    assert_eq!(world.json(&from)["id"], OTHER);
     assert_eq!((world.calls("'follow'"), world.calls("'begin'")), (1, 0));
 }
 
@@ -213,4 +214,32 @@ fn destroy_has_the_last_backup_here_before_anything_goes() {
     assert_eq!(world.read(ARCHIVE), "data");
     let here = world.json(&["backup", "demo", "list", "--check"]);
     assert_eq!((&here[0]["on_host"], &here[0]["whole"]), (&json!(false), &json!(true)));
+}
+
+/// What a host says becomes a file's name here, and a word of commands to type.
+#[test]
+fn a_host_names_no_backup_that_leads_elsewhere() {
+    let sum = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
+    for id in ["../../x", "/tmp/x", "20260131T030000Z-1/../../../x", "20260131T030000Z-1-$(reboot)"] {
+        let world = running();
+        says(&world, "backups", &format!("backup {id} 4 {sum} unchecked\n"));
+        for wanted in ["latest", id] {
+            let refusal = world.refusal(&["backup", "demo", "fetch", wanted]);
+            assert_eq!(refusal.code, "backup_not_found", "{id}: {refusal:?}");
+        }
+        assert_eq!(world.json(&["backup", "demo", "list"]), json!([]), "{id}");
+        let written =
+            world.files().into_iter().any(|(path, _)| path.display().to_string().contains(".tar.gz"));
+        assert!(!written, "{id}");
+        says(&world, "settled", &format!("atwork {id} {sum}\n"));
+        let refusal = world.refusal(&["backup", "demo", "restore", ID, "--force"]);
+        assert!(
+            refusal.message.contains("cannot have that name") && !refusal.help.contains(id),
+            "{id}: {refusal:?}"
+        );
+        let made = format!("made '{id}' bytes");
+        world.fake("ssh", &include_str!("fakes/ssh").replace("made 20260131T030000Z-1 bytes", &made));
+        let refusal = world.refusal(&["backup", "demo", "create"]);
+        assert!(refusal.message.contains("cannot have that name"), "{id}: {refusal:?}");
+    }
 }

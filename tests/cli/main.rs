@@ -24,6 +24,7 @@ mod manual;
 mod many;
 mod owner;
 mod owning;
+mod placing;
 mod render;
 mod restoring;
 mod rollback;

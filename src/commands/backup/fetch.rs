@@ -88,7 +88,7 @@ pub fn bring(work: &mut Work, backup: &OnHost, folder: &Path) -> Result<Fetched>
         return Err(damaged(work, &backup.id, "the checksum that was taken when it was made is gone"));
     };
     let fetched = |resumed_from| Fetched {
-        id: backup.id.clone(),
+        id: backup.id.to_string(),
         path: path.clone(),
         bytes: backup.bytes,
         sha256: sum.clone(),

@@ -1,5 +1,6 @@
 //! The host's side: the scripts of `templates/backup/` travel with each call, and answer with one fact a line.
 
+use super::id::{self, BackupId};
 use crate::bundle;
 use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Input, Ran, Stream};
@@ -12,8 +13,8 @@ use crate::tools::ssh::Ssh;
 /// A backup on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnHost {
-    /// When it was made, and of which release: `20260131T030000Z-12`; of one that was brought there, a third part.
-    pub id: String,
+    /// Its ID.
+    pub id: BackupId,
     /// Its size.
     pub bytes: u64,
     /// The checksum taken when it was made; none when that is gone.
@@ -79,7 +80,10 @@ pub fn listen(
                 runner.out.doing(what);
                 Ok(())
             }
-            (word, rest) => hear(word, rest, input),
+            (word, rest) => {
+                id::judge(word, rest)?;
+                hear(word, rest, input)
+            }
         }
     })?;
     let ran = ssh.judge(ran)?;
@@ -118,7 +122,7 @@ fn refusal(env: &Environment, ran: &Ran) -> Error {
         }
         Some(("half", id)) => (
             Code::StateRefused,
-            format!("end or undo it: torrust-tracker-deployer backup {name} restore {id}"),
+            format!("end or undo it: torrust-tracker-deployer backup {name} restore {}", id::typed(id)),
         ),
         _ => (Code::BackupFailed, "mend the cause, then repeat the command".to_owned()),
     };
@@ -144,11 +148,15 @@ fn backup(line: &str) -> Option<OnHost> {
     let words: Vec<&str> = line.strip_prefix("backup ")?.split(' ').collect();
     let [id, bytes, sum, state] = words[..] else { return None };
     Some(OnHost {
-        id: id.to_owned(),
+        id: id.parse().ok()?,
         bytes: bytes.parse().ok()?,
-        sha256: (sum.len() == 64).then(|| sum.to_owned()),
+        sha256: is_sha256(sum).then(|| sum.to_owned()),
         whole: (state != "unchecked").then_some(state == "ok"),
     })
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The backup of this ID on the host, or the `latest` of those that were made there.
@@ -162,7 +170,7 @@ pub fn find(work: &mut Work, id: &str) -> Result<OnHost> {
     let found = if wanted == "latest" {
         all.iter().rfind(|backup| !backup.was_brought())
     } else {
-        all.iter().find(|backup| backup.id == wanted)
+        all.iter().find(|backup| *backup.id == *wanted)
     };
     found.cloned().ok_or_else(|| not_found(&env, wanted, &all))
 }
@@ -176,7 +184,7 @@ fn not_found(env: &Environment, id: &str, all: &[OnHost]) -> Error {
         return Error::new(Code::BackupNotFound, format!("there is no backup on the host of {name} yet"))
             .help(format!("make one: torrust-tracker-deployer backup {name} create"));
     }
-    let newest: Vec<&str> = all.iter().rev().take(SHOWN).map(|backup| backup.id.as_str()).collect();
+    let newest: Vec<&str> = all.iter().rev().take(SHOWN).map(|backup| &*backup.id).collect();
     let more =
         if all.len() > SHOWN { format!(" and {} older ones", all.len() - SHOWN) } else { String::new() };
     Error::new(Code::BackupNotFound, format!("there is no backup {id} on the host of {name}"))
@@ -200,5 +208,7 @@ mod tests {
         assert_eq!((one("ok").bytes, one("ok").sha256), (4096, Some(sum.clone())));
         assert_eq!(backup("backup 20260131T030000Z-12 4096 - unchecked").unwrap().sha256, None);
         assert_eq!(backup("noise"), None);
+        assert_eq!(backup(&format!("backup ../../x 4096 {sum} ok")), None);
+        assert_eq!(backup("backup 20260131T030000Z-12 4096 ../../../../../../../../../../../../../../../../../../../../../../x ok").unwrap().sha256, None);
     }
 }

@@ -67,6 +67,7 @@ fn rows(app: &App, name: &EnvironmentName, check: bool) -> Result<Vec<Row>> {
     };
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for OnHost { id, bytes, whole, .. } in there {
+        let id = id.to_string();
         let Some((made, release)) = read_id(&id) else { continue };
         rows.insert(id.clone(), Row { id, made, release, bytes, on_host: true, here: None, whole });
     }

@@ -138,11 +138,11 @@ fn find(work: &mut Work) -> Result<String> {
     }
     let wanted = work.options.backup.id.clone();
     let found = host::find(work, &wanted)?;
-    if wanted == "latest" && work.options.backup.restore.safety.as_ref() == Some(&found.id) {
+    if wanted == "latest" && work.options.backup.restore.safety.as_deref() == Some(&*found.id) {
         return Err(ambiguous(work, &found.id));
     }
-    work.options.backup.id.clone_from(&found.id);
-    Ok(found.id)
+    work.options.backup.id = found.id.to_string();
+    Ok(found.id.to_string())
 }
 
 /// Who repeats a command that went on without us does not mean to go back.

@@ -72,8 +72,8 @@ pub fn run(mut work: Work, args: Args) -> Done {
 fn look(work: &mut Work) -> Result<String> {
     let wanted = work.options.backup.id.clone();
     let found = host::find(work, &wanted)?;
-    work.options.backup.id.clone_from(&found.id);
-    Ok(found.id)
+    work.options.backup.id = found.id.to_string();
+    Ok(found.id.to_string())
 }
 
 fn verify(work: &mut Work) -> Result<String> {

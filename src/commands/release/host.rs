@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::images::{Image, not_pulled};
 
 use crate::bundle::Bundle;
-use crate::config::ImageSource;
+use crate::config::{EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran};
 use crate::stack::{self, InTheWay};
@@ -168,8 +168,12 @@ fn theirs(paths: &[String], ssh: &Ssh) -> Error {
 #[must_use]
 pub fn foreign(other: &str, ssh: &Ssh) -> Error {
     let host = &ssh.target.host;
-    Error::new(Code::StateRefused, format!("the host {host} has a release of the environment {other}"))
-        .why("a second one would take its containers and its data over")
+    let error =
+        Error::new(Code::StateRefused, format!("the host {host} has a release of the environment {other}"))
+            .why("a second one would take its containers and its data over");
+    // It goes into commands to type.
+    let Ok(other) = other.parse::<EnvironmentName>() else { return error.help("use another host") };
+    error
         .help(format!("use another host, or give it up first: torrust-tracker-deployer destroy {other}"))
         .help(format!("if {other} is no more: {} sudo rm /opt/torrust/environment", ssh.target.shown()))
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Options;
 use super::listener::Listener;
+use crate::commands::backup::id::typed;
 use crate::compose::{self, Container, Verdict, Watch};
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
@@ -275,5 +276,5 @@ fn other_image(name: &EnvironmentName, rest: &str) -> Error {
 
 fn half_restored(name: &EnvironmentName, id: &str) -> Error {
     Error::new(Code::StateRefused, format!("a restore of {id} was cut off on the host"))
-        .help(format!("end or undo it: torrust-tracker-deployer backup {name} restore {id}"))
+        .help(format!("end or undo it: torrust-tracker-deployer backup {name} restore {}", typed(id)))
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::facts::{Clock, Facts, Restore};
 use crate::checks::{Answer, Checked};
+use crate::commands::backup::id::typed;
 use crate::error::Result;
 use crate::probe::Fault;
 use crate::services;
@@ -188,7 +189,7 @@ impl Wanted {
 
     /// What tells of a restore, and ends it.
     fn typed_restore(&self, restore: &Restore) -> String {
-        format!("{} restore {}", self.typed("backup"), restore.id)
+        format!("{} restore {}", self.typed("backup"), typed(&restore.id))
     }
 
     /// A command for the host.

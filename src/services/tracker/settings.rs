@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::listener::families;
 use super::schema::Schema;
-use super::{DATABASE_FOLDER, USER_ID};
+use super::{DATABASE_FOLDER, ETC_INSIDE, USER_ID};
 use crate::config::{self, Config, Database, HttpApi, Lack, Server, lacks, lacks_with_own_file};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
@@ -171,7 +171,7 @@ pub(super) fn variables(env: &Environment) -> Result<Vec<(String, String)>> {
     let config = &env.config;
     let mut variables = vec![
         ("USER_ID".into(), USER_ID.to_string()),
-        ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), "/etc/torrust/tracker/tracker.toml".into()),
+        ("TORRUST_TRACKER_CONFIG_TOML_PATH".into(), format!("{ETC_INSIDE}/tracker.toml")),
     ];
     let overrides = database_overrides(config, env.schema())?.into_iter().chain(token_overrides(config)?);
     variables

@@ -300,12 +300,12 @@ fn a_restore_that_is_not_over_says_what_to_type() {
     for (at_work, level) in [(true, Level::Warning), (false, Level::Bad)] {
         let mut facts = well();
         facts.docker.containers[0].state = "exited".into();
-        facts.release.as_mut().unwrap().restore = Some(Restore { id: "x".into(), at_work });
+        facts.release.as_mut().unwrap().restore = Some(Restore { id: "20260131T030000Z-1".into(), at_work });
         let lines = judge(&facts, &wanted(Stage::Running), None);
         let line = |name: &str| lines.iter().find(|line| line.name == name).unwrap();
         assert_eq!(line("restore").level, level);
         for name in ["restore", "tracker"] {
-            assert_eq!(line(name).help, ["torrust-tracker-deployer backup demo restore x"]);
+            assert_eq!(line(name).help, ["torrust-tracker-deployer backup demo restore 20260131T030000Z-1"]);
         }
     }
 }
