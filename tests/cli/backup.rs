@@ -197,13 +197,13 @@ fn destroy_has_the_last_backup_here_before_anything_goes() {
         .replace("echo doing packing", "echo refused full; echo 'the disk is full' >&2; exit 1");
     world.fake("ssh", &none);
     let refusal = world.refusal(&["destroy", "demo", "--backup", "--force"]);
-    assert_eq!((refusal.code.as_str(), world.calls("docker rm")), ("host_disk_full", 0));
+    assert_eq!((refusal.code.as_str(), world.calls("docker rm --force")), ("host_disk_full", 0));
     assert!(refusal.help.contains("nothing was removed"), "{refusal:?}");
     let lost = |what: &str| {
         assert!(include_str!("fakes/ssh").contains(what));
         world.fake("ssh", &include_str!("fakes/ssh").replace(what, "exit 255;"));
         let refusal = world.refusal(&["destroy", "demo", "--backup", "--force"]);
-        assert_eq!((refusal.code.as_str(), world.calls("docker rm")), ("ssh_lost", 0));
+        assert_eq!((refusal.code.as_str(), world.calls("docker rm --force")), ("ssh_lost", 0));
         refusal.help.contains("torrust-tracker-deployer run demo")
     };
     assert!(lost("echo doing packing"), "whether the host has started it again is not known");
