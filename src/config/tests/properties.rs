@@ -111,6 +111,8 @@ proptest! {
 
     #[test]
     fn broken_text_panics_nowhere_and_shows_no_secret(cut in any::<Index>(), length in 0usize..4, insert in "[\\PC\n]{0,3}") {
+        // It would make `addre@ss` of a field's name.
+        prop_assume!(!insert.contains('@'));
         let text = serde_json::to_string_pretty(&valid("full-https.json")).unwrap();
         let start = cut.index(text.len());
         let broken = format!("{}{insert}{}", &text[..start], &text[(start + length).min(text.len())..]);
