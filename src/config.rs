@@ -7,7 +7,7 @@ mod advice;
 mod document;
 mod excerpt;
 mod files;
-mod formats;
+pub mod formats;
 mod images;
 mod lacks;
 mod mask;

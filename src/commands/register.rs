@@ -1,5 +1,7 @@
 //! `register`: takes a host that exists, after a look at whether a tracker can live there.
 
+mod address;
+
 use crate::app::App;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
@@ -14,8 +16,8 @@ pub struct Args {
     /// The environment's name
     #[arg(value_name = "ENV", value_parser = super::name)]
     name: EnvironmentName,
-    /// The host's address or name
-    #[arg(long, value_name = "ADDRESS")]
+    /// The host's IP address or DNS name; the user is `ssh_credentials.username` of the configuration
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     instance_ip: String,
     /// The port that ssh connects to; by default the configuration's
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -49,10 +51,13 @@ pub fn run(app: &App, args: &Args) -> super::Done {
 
 /// The host as it will be stored. Another host than the registered one would leave a tracker behind: refused.
 fn wanted(work: &Work, args: &Args) -> Result<Host> {
-    let address = args.instance_ip.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let address = args.instance_ip.clone();
     let port = args.ssh_port.unwrap_or(work.env.config.ssh_credentials.port);
     match &work.env.host {
-        None => Ok(Host::new(Origin::Registered, address, port)),
+        None => {
+            address::refuse_alias(work.app.runner(), &work.env.name, &address, port)?;
+            Ok(Host::new(Origin::Registered, address, port))
+        }
         Some(host) if host.origin == Origin::Registered && host.address == address => {
             Ok(Host { port, ..host.clone() })
         }

@@ -240,3 +240,39 @@ fn a_full_disk_on_the_host_leaves_the_release_as_it_was() {
     assert!(refusal.message.contains("there was none before"), "{}", refusal.message);
     assert_eq!(world.state("demo")["stage"], "configured");
 }
+
+#[test]
+fn an_address_with_user_scheme_or_port_is_refused() {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    for (text, typed) in [
+        ("torrust@198.18.64.2", "\"username\": \"torrust\""),
+        ("ssh://198.18.64.2:2222", "--instance-ip 198.18.64.2 --ssh-port 2222"),
+    ] {
+        let refusal = world.refusal(&["register", "demo", "--instance-ip", text]);
+        assert_eq!((refusal.exit, refusal.code.as_str()), (Some(2), "usage"), "{text}");
+        assert!(refusal.message.contains(typed), "{refusal:?}");
+    }
+    assert_eq!(world.calls("ssh"), 0);
+}
+
+#[test]
+fn an_alias_of_the_ssh_configuration_is_refused_with_its_address() {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    let settings = "case $1 in -G) printf '%s\\n' 'user admin' 'hostname 198.18.64.2' 'port 2222' 'proxyjump bastion'; exit ;; esac";
+    world.fake("ssh", &format!("{settings}\n{}", include_str!("fakes/ssh")));
+    for alias in ["lab-alias.invalid", "my_server"] {
+        let refusal = world.refusal(&["register", "demo", "--instance-ip", alias]);
+        assert_eq!((refusal.exit, refusal.code.as_str()), (Some(2), "usage"), "{refusal:?}");
+        assert!(refusal.message.contains("is an alias in your SSH configuration"), "{refusal:?}");
+        assert!(refusal.causes.contains("ssh resolves it to 198.18.64.2"), "{refusal:?}");
+        assert!(
+            refusal.help.contains("register demo --instance-ip 198.18.64.2 --ssh-port 2222"),
+            "{refusal:?}"
+        );
+        assert!(refusal.help.contains(&format!("Host {alias} 198.18.64.2")), "{refusal:?}");
+        assert_eq!(world.state("demo")["stage"], "created");
+    }
+    assert_eq!(world.calls("ControlMaster=yes"), 0, "nothing was connected to");
+}

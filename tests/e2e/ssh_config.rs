@@ -56,7 +56,9 @@ fn only_what_helps_to_reach_the_host_holds() {
     );
     with_config(&mut desk, &config);
     desk.create(&desk.config());
-    desk.run(&["register", &desk.name, "--instance-ip", "lab-alias.invalid"]).ok();
+    let alias = desk.run(&["register", &desk.name, "--instance-ip", "lab-alias.invalid"]);
+    alias.fails("usage").helps(&format!("--instance-ip {}", host.address));
+    desk.run(&["register", &desk.name, "--instance-ip", &host.address]).ok();
     desk.deploy();
     desk.run(&["status", &desk.name]);
     let Ran { out, code, .. } =
