@@ -49,7 +49,7 @@ schemas! {
     optional_path: "path" or "null", { "minLength": 1 };
     authority: "certificate-authority" or "null", { "examples": ["letsencrypt", "internal", "https://acme.example.com/directory"] };
     instance_name: "instance-name" or "null", { "pattern": "^[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?$", "maxLength": 63 };
-    username: "user-name", { "pattern": "^[a-z_][a-z0-9_-]*$", "maxLength": 32 };
+    username: "user-name", { "pattern": "^[A-Za-z0-9._][A-Za-z0-9._-]*[$]?$", "maxLength": 32 };
     grafana_user: "grafana-user", { "minLength": 1 };
     sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 255 };
     database_host: "database-host", { "minLength": 1, "examples": ["mysql", "postgresql", "db.example.com"] };
@@ -229,15 +229,25 @@ fn check_instance_name(text: &str) -> Verdict {
 }
 
 fn check_username(text: &str) -> Verdict {
-    let start = |c: char| c.is_ascii_lowercase() || c == '_';
-    let inner = |c: char| start(c) || c.is_ascii_digit() || c == '-';
-    if text.len() <= 32 && text.starts_with(start) && text.chars().all(inner) {
-        return Ok(());
+    let inner = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    // A machine account of Samba ends in `$`.
+    let stem = text.strip_suffix('$').unwrap_or(text);
+    let number = stem.chars().all(|c| c.is_ascii_digit());
+    let special = text.starts_with('-') || [".", ".."].contains(&text);
+    if text.len() > 32 || special || number || !stem.chars().all(inner) {
+        return flaw(
+            format!("`{text}` is no Linux user name"),
+            "use 1 to 32 letters, digits, `.`, `_` and `-`, not only digits and not starting with `-`",
+        );
     }
-    flaw(
-        format!("`{text}` is no Linux user name"),
-        "use 1 to 32 of a-z, 0-9, _ and -, starting with a letter or _",
-    )
+    // Words of sudo's rules: a rule for a user of that name would hold for everyone, or be no rule.
+    if text == "ALL" || text == "Defaults" || text.ends_with("_Alias") {
+        return flaw(
+            format!("sudo reads `{text}` as a word of its own, not as a user name"),
+            "use another user",
+        );
+    }
+    Ok(())
 }
 
 /// Grafana reads `$` as the start of a variable, and a login by HTTP ends the name at the first colon.
@@ -293,4 +303,18 @@ fn check_token_label(text: &str) -> Verdict {
         return flaw("the label `admin` is that of admin_token", "choose another label");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_that_useradd_makes_are_taken() {
+        for name in
+            ["torrust", "John.Doe", "ADMIN", "1abc", "_x", "a.", ".abc", "svc$", "a-b_c", &"a".repeat(32)]
+        {
+            assert!(check("user-name", name).is_ok(), "{name}");
+        }
+    }
 }
