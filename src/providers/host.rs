@@ -174,7 +174,8 @@ pub fn inspect(work: &mut Work) -> Result<String> {
         }
     }
     let free = fact("disk_free_kib").parse::<u64>().unwrap_or_default() / 1024 / 1024;
-    Ok(format!("{system}, {free} GiB free, sudo works"))
+    let rights = if fact("sudo") == "no" { "logged in as root" } else { "sudo works" };
+    Ok(format!("{system}, {free} GiB free, {rights}"))
 }
 
 fn check_system(os: &str, version: &str, arch: &str) -> Result<String> {

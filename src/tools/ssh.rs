@@ -5,8 +5,8 @@
 
 mod host_key;
 mod refusal;
+mod sudo;
 
-use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::process::{Cmd, Ran, Runner};
 pub use host_key::{Pin, fingerprint, shown as shown_host_key};
+use sudo::as_root;
 
 /// What of the user's `~/.ssh/config` does not hold in our sessions. What helps to reach the host stays: `ProxyJump`,
 /// `ProxyCommand`, `HostName`, addresses and ciphers; `User` and `Port` are ours.
@@ -61,7 +62,7 @@ pub struct Target {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// User, who may become root by `sudo -n`.
+    /// User, who is root or may become root by `sudo -n`.
     pub user: String,
     /// Private key.
     pub key: PathBuf,
@@ -114,7 +115,12 @@ impl Target {
     #[must_use]
     pub fn shown(&self) -> String {
         let port = if self.port == 22 { String::new() } else { format!(" -p {}", self.port) };
-        format!("ssh -i {}{port} {}@{}", shown_path(&self.key), self.user, self.host)
+        format!("ssh -i {}{port} {}", shown_path(&self.key), self.destination())
+    }
+
+    /// The user and the host as a word for a shell: a user's name may end in `$`.
+    fn destination(&self) -> String {
+        shown_path(Path::new(&format!("{}@{}", self.user, self.host)))
     }
 }
 
@@ -159,12 +165,7 @@ impl<'a> Ssh<'a> {
     /// A command on the host, as root.
     #[must_use]
     pub fn root(&self, script: &str, args: &[&str]) -> Cmd {
-        // What programs say must read the same on every host, whatever language the user speaks.
-        let mut remote = format!("LC_ALL=C sudo -n env LC_ALL=C.UTF-8 bash -c {} deployer", sh_quote(script));
-        for arg in args {
-            let _ = write!(remote, " {}", sh_quote(arg));
-        }
-        self.target.ssh(&["-o", "ControlMaster=no", "-T"], &remote)
+        self.target.ssh(&["-o", "ControlMaster=no", "-T"], &as_root(script, args))
     }
 
     /// Runs a script on the host as root, to its end.
@@ -211,8 +212,8 @@ impl<'a> Ssh<'a> {
         if ran.code == 255 || ran.by_signal {
             return self.broken_or(ran);
         }
-        if refused_by_sudo(&ran) {
-            return Err(self.no_sudo(&ran.stderr));
+        if sudo::refuses(&ran) {
+            return Err(sudo::refused(&self.target, &ran));
         }
         Ok(ran)
     }
@@ -236,15 +237,6 @@ impl<'a> Ssh<'a> {
             return Ok(ran);
         }
         Err(self.lost(&ran.stderr).help("repeat the command: it goes on from here"))
-    }
-
-    fn no_sudo(&self, said: &str) -> Error {
-        let user = &self.target.user;
-        Error::new(Code::SudoRefused, format!("{user} may not become root on {} by sudo", self.target.host))
-            .why(said)
-            .help(format!(
-                "on the host, as root: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"
-            ))
     }
 
     /// The one who runs things over this connection.
@@ -281,20 +273,6 @@ fn make_private_folder(control: &Path) -> Result<()> {
     let ours = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
     let closed = metadata.mode().trailing_zeros() >= 6;
     if ours && closed { Ok(()) } else { Err(refused("others can write there".into())) }
-}
-
-/// `sudo` warns on lines that begin alike, so its refusals are known by their words; 127 is a host without it.
-fn refused_by_sudo(ran: &Ran) -> bool {
-    const REFUSALS: [&str; 6] = [
-        "must have a tty",
-        "password is required",
-        "terminal is required",
-        "not allowed",
-        "not in the sudoers",
-        "may not run sudo",
-    ];
-    let says = |words: &str| ran.stderr.contains(words);
-    (ran.code == 1 && REFUSALS.iter().any(|words| says(words))) || (ran.code == 127 && says("sudo"))
 }
 
 /// How long the first call may take.

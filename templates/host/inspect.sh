@@ -7,6 +7,7 @@ set -eu
 echo "os=${ID:-unknown}"
 echo "version=${VERSION_ID:-unknown}"
 echo "arch=$(uname -m)"
+echo "sudo=$([ -n "${SUDO_UID:-}" ] && echo yes || echo no)"
 # Docker's images and the tracker's data may lie on different disks: the tighter one counts.
 echo "disk_free_kib=$(df -Pk /var/lib /opt | awk 'NR > 1 && (least == "" || $4 < least) { least = $4 } END { print least }')"
 echo "ipv6_in_kernel=$([ -e /proc/net/if_inet6 ] && echo yes || echo no)"

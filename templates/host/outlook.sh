@@ -5,8 +5,12 @@
 #   holds PROTOCOL PORT WHO  who listens: a process, or the container that the port is published for
 set -uo pipefail
 
-# sudo takes the variable away; the process that it was called from has it.
-tr '\0' '\n' </proc/$PPID/environ | sed -n 's/^SSH_CONNECTION=\([^ ]*\) .*/seen-as \1/p'
+# sudo removes the variable; the process that it was called from has it. Root comes here without sudo.
+if [ -n "${SSH_CONNECTION:-}" ]; then
+  echo "seen-as ${SSH_CONNECTION%% *}"
+else
+  tr '\0' '\n' </proc/$PPID/environ | sed -n 's/^SSH_CONNECTION=\([^ ]*\) .*/seen-as \1/p'
+fi
 
 ss -Hlntup | awk '{
   match($5, /[0-9]+$/); port = substr($5, RSTART)

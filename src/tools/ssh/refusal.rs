@@ -41,13 +41,15 @@ pub fn explain(target: &Target, said: &str) -> Error {
         .help(format!("then repeat the command for {}", target.environment))
 }
 
-fn wrong_key(Target { host, port, user, key, .. }: &Target) -> Told {
+fn wrong_key(target: &Target) -> Told {
+    let Target { host, port, user, key, .. } = target;
     let public = shown_path(&key.with_added_extension("pub"));
     (
         Code::SshAuth,
         format!("{user}@{host} port {port} does not accept the key {}", key.display()),
         format!(
-            "put the public key on the host: ssh-copy-id -i {public} -p {port} {user}@{host}\nor, when the key has a passphrase: ssh-add {}",
+            "put the public key on the host: ssh-copy-id -i {public} -p {port} {}\nor, when the key has a passphrase: ssh-add {}",
+            target.destination(),
             shown_path(key)
         ),
     )
