@@ -9,6 +9,7 @@ mod excerpt;
 mod files;
 pub mod formats;
 mod images;
+pub mod keys;
 mod lacks;
 mod mask;
 mod model;

@@ -3,7 +3,7 @@
 mod address;
 
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::{EnvironmentName, keys};
 use crate::error::{Code, Error, Result};
 use crate::providers::host;
 use crate::state::Stage;
@@ -55,6 +55,8 @@ fn wanted(work: &Work, args: &Args) -> Result<Host> {
     let port = args.ssh_port.unwrap_or(work.env.config.ssh_credentials.port);
     match &work.env.host {
         None => {
+            let credentials = &work.env.config.ssh_credentials;
+            keys::check_pair(&credentials.private_key_path, &credentials.public_key_path)?;
             address::refuse_alias(work.app.runner(), &work.env.name, &address, port)?;
             Ok(Host::new(Origin::Registered, address, port))
         }

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::formats::Flaw;
+use super::keys::{is_mismatched, mismatch, private_key_flaw};
 use super::problems::Report;
 use super::{Config, Secret};
 use crate::input;
@@ -12,7 +14,7 @@ use crate::output::shown_path;
 
 /// Every rule about files; each notes what it finds. Relative paths start from the folder given.
 pub const RULES: &[fn(&mut Report, &Path)] =
-    &[private_key_is_usable, public_key_is_usable, root_certificate_is_one];
+    &[private_key_is_usable, public_key_is_usable, keys_are_a_pair, root_certificate_is_one];
 
 /// A key or certificate is far smaller; whatever is larger is none, and need not be read.
 const SIZE_LIMIT: u64 = 256 * 1024;
@@ -26,7 +28,7 @@ fn absolute(path: &Path, base: &Path) -> PathBuf {
 }
 
 /// A user's path in a command; the shell knows `~` only where it is not quoted.
-fn typed(path: &str) -> String {
+pub(super) fn typed(path: &str) -> String {
     match path.strip_prefix("~/") {
         Some(rest) => format!("~/{}", shown_path(Path::new(rest))),
         None => shown_path(Path::new(path)),
@@ -84,18 +86,8 @@ fn private_key_is_usable(report: &mut Report, base: &Path) {
     let missing = "correct the path, or make a key: ssh-keygen -t ed25519 -f FILE";
     let Some((file, text)) = named_file(report, path, base, missing) else { return };
     let shown = report.document.string(path).unwrap_or_default().to_owned();
-    if !text.starts_with("-----BEGIN ")
-        || !text.lines().next().is_some_and(|line| line.ends_with("PRIVATE KEY-----"))
-    {
-        let fix = if text.starts_with("PuTTY-") {
-            let (key, converted) = (typed(&shown), typed(&format!("{shown}.pem")));
-            format!("convert it: puttygen {key} -O private-openssh -o {converted}")
-        } else if is_public_key(&text) {
-            "this is a public key; name the file without .pub".into()
-        } else {
-            "name the file that ssh-keygen made, without .pub".into()
-        };
-        report.error(path, format!("`{shown}` is no private SSH key"), fix);
+    if let Some(Flaw { what, fix }) = private_key_flaw(&text, &shown) {
+        report.error(path, what, fix);
     } else if fs::metadata(&file).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0) {
         let what = format!("others may read `{shown}`; ssh refuses such a key");
         report.error(path, what, format!("chmod 600 {}", typed(&shown)));
@@ -115,7 +107,21 @@ fn public_key_is_usable(report: &mut Report, base: &Path) {
     }
 }
 
-fn is_public_key(text: &str) -> bool {
+fn keys_are_a_pair(report: &mut Report, base: &Path) {
+    let text = |field: &str| {
+        let shown = report.document.string(field)?.to_owned();
+        Some((input::read_text(&absolute(Path::new(&shown), base)).ok()?, shown))
+    };
+    let path = "ssh_credentials.public_key_path";
+    let pair = (text("ssh_credentials.private_key_path"), text(path));
+    let (Some((private, private_shown)), Some((public, shown))) = pair else { return };
+    if is_mismatched(&private, &public) {
+        let (what, fix) = mismatch(&private_shown, &shown);
+        report.error(path, what, fix);
+    }
+}
+
+pub(super) fn is_public_key(text: &str) -> bool {
     const KINDS: &[&str] = &[
         "ssh-ed25519",
         "ssh-rsa",

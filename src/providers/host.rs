@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::config::keys;
 use crate::error::{Code, Error, Result};
 use crate::process::Ran;
 use crate::render;
@@ -87,9 +88,10 @@ pub fn forget_earlier(work: &mut Work) -> Result<()> {
 /// The user's public key, which a new host gets.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read, or is not that of the private key: no one could log in to the new host.
 pub fn public_key(env: &Environment) -> Result<String> {
     let path = &env.config.ssh_credentials.public_key_path;
+    keys::check_pair(&env.config.ssh_credentials.private_key_path, path)?;
     let key = crate::input::read_text(path).map_err(|error| {
         Error::new(Code::ConfigInvalid, format!("cannot read {}", path.display())).why(error).help(
             "put the public key back; it is made from the private one with: ssh-keygen -y -f PRIVATE_KEY",

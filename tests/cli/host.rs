@@ -276,3 +276,32 @@ fn an_alias_of_the_ssh_configuration_is_refused_with_its_address() {
     }
     assert_eq!(world.calls("ControlMaster=yes"), 0, "nothing was connected to");
 }
+
+#[test]
+fn keys_that_no_longer_fit_stop_register_and_provision() {
+    let world = World::with_tools();
+    world.ok(&["create", "demo"]);
+    world.ok(&["create", "other"]);
+    let public = world.read("data/demo/id_ed25519.pub");
+    let private = world.read("data/demo/id_ed25519");
+    let cases = [
+        ("data/demo/id_ed25519.pub", world.read("data/other/id_ed25519.pub"), "is not the public key of"),
+        ("data/demo/id_ed25519", private.replace('\n', "\r\n"), "end as on Windows (CRLF)"),
+        ("data/demo/id_ed25519", private.trim_end().to_owned(), "has no line end"),
+        ("data/demo/id_ed25519", public.clone(), "is no private SSH key"),
+    ];
+    for (file, text, said) in cases {
+        world.forget_transcript();
+        world.write(file, &text);
+        for args in [REGISTER, &["provision", "demo"]] {
+            let refusal = world.refusal(args);
+            assert_eq!(refusal.code, "config_invalid", "{args:?}: {refusal:?}");
+            assert!(refusal.message.contains(said) && !refusal.help.is_empty(), "{args:?}: {refusal:?}");
+        }
+        let called = world.calls("docker run") + world.calls("ControlMaster=yes");
+        assert_eq!(called, 0, "{said}: {}", world.transcript());
+        world.write("data/demo/id_ed25519", &private);
+        world.write("data/demo/id_ed25519.pub", &public);
+    }
+    world.ok(REGISTER);
+}

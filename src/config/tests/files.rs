@@ -2,20 +2,21 @@
 
 use super::*;
 
+/// What is wrong with a configuration that names these two files.
+fn problems_in(folder: &Path, private: &str, public: &str) -> String {
+    let mut document = valid("minimal.json");
+    document["ssh_credentials"] = json!({"private_key_path": private, "public_key_path": public});
+    let text = document.to_string();
+    let parsed = Document::parse(&text).unwrap_or_else(|problem| panic!("{problem:?}"));
+    let problems = examine(&parsed, schema(), folder).1;
+    let told = |problem: &Problem| [&problem.what, "; ", problem.fix.as_deref().unwrap()].concat();
+    problems.iter().map(told).collect()
+}
+
 #[test]
 fn key_files() {
     let folder = folder();
-    let problems_with = |private: &str, public: &str| {
-        let mut document = valid("minimal.json");
-        document["ssh_credentials"] = json!({"private_key_path": private, "public_key_path": public});
-        let text = document.to_string();
-        let parsed = Document::parse(&text).unwrap_or_else(|problem| panic!("{problem:?}"));
-        let problems = examine(&parsed, schema(), folder.path()).1;
-        problems
-            .iter()
-            .map(|problem| [&problem.what, "; ", problem.fix.as_deref().unwrap()].concat())
-            .collect::<String>()
-    };
+    let problems_with = |private: &str, public: &str| problems_in(folder.path(), private, public);
     let write = |name: &str, text: &str, mode: u32| {
         fs::write(folder.path().join(name), text).unwrap();
         fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
@@ -40,6 +41,43 @@ fn key_files() {
         (problems_with(private, "two.pub"), "no public SSH key of one line"),
     ];
     for (said, expected) in cases {
+        assert!(said.contains(expected), "{said}\n{expected}");
+    }
+}
+
+#[test]
+fn keys_that_ssh_cannot_read_and_those_that_are_no_pair() {
+    let folder = folder();
+    let make = |name: &str, options: &[&str]| {
+        let path = folder.path().join(name);
+        let args = [&["-q", "-t", "ed25519", "-f", path.to_str().unwrap()], options].concat();
+        assert!(std::process::Command::new("ssh-keygen").args(args).status().unwrap().success());
+        fs::read_to_string(path).unwrap()
+    };
+    let text = make("plain", &["-N", ""]);
+    make("locked", &["-N", "a passphrase"]);
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("windows", &text.replace('\n', "\r\n"));
+    write("open-end", text.trim_end());
+    write("cut", &text[..text.len() / 2]);
+    let public = fs::read_to_string(folder.path().join("plain.pub")).unwrap();
+    write("windows.pub", &public.replace('\n', "\r\n"));
+    let said = |private: &str, public: &str| problems_in(folder.path(), private, public);
+    for (private, public) in [("plain", "plain.pub"), ("plain", "windows.pub"), ("locked", "locked.pub")] {
+        assert_eq!(said(private, public), "", "{private} {public}");
+    }
+    for (private, public, expected) in [
+        ("windows", "plain.pub", "`windows` end as on Windows (CRLF)"),
+        ("open-end", "plain.pub", "has no line end; ssh cannot read such a key; echo >> open-end"),
+        ("cut", "plain.pub", "`cut` is cut off"),
+        ("plain", "locked.pub", "`locked.pub` is not the public key of `plain`"),
+        ("locked", "plain.pub", "ssh-keygen -y -f locked > plain.pub"),
+        ("plain.pub", "plain.pub", "only an SSH agent holds does not work"),
+    ] {
+        let said = said(private, public);
         assert!(said.contains(expected), "{said}\n{expected}");
     }
 }

@@ -75,6 +75,7 @@ mod tests {
         };
         fake("id", &format!("echo {uid}"));
         fake("env", "shift; exec \"$@\"");
+        fake("sh", "exec /bin/sh \"$@\"");
         fake("bash", "exec /bin/sh \"$@\"");
         if with_sudo {
             fake("sudo", "echo sudo \"$1\"; shift; exec \"$@\"");
@@ -82,8 +83,6 @@ mod tests {
         let output = std::process::Command::new("/bin/sh")
             .args(["-c", &as_root("printf '%s|' \"$0\" \"$@\"", &["a  b", "it's", ""])])
             .env("PATH", folder.path())
-            // Without a shell of its own in the folder.
-            .env_remove("LC_ALL")
             .output()
             .unwrap();
         Ran {
