@@ -60,6 +60,12 @@ impl Deadline {
         Self { started: Instant::now(), length }
     }
 
+    /// As long, but from now on.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self::after(self.length)
+    }
+
     /// The time left, or nothing when the deadline has passed.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {

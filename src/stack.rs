@@ -1,6 +1,7 @@
 //! What is the stack's on a host where others have containers, too; `templates/host/owner.sh` looks.
 
 use crate::error::{Code, Error};
+use crate::tools::ssh::sh_quote;
 
 /// The name of the Compose project in new releases. Its containers are `PROJECT-SERVICE-1`, its networks `PROJECT_NETWORK`.
 pub const PROJECT: &str = "torrust-deployer-stack";
@@ -41,16 +42,21 @@ impl InTheWay {
     fn fix(&self) -> String {
         match self {
             Self::Stranger { folder, .. } if !folder.is_empty() => format!(
-                "give it another project name: cd {folder} && sudo docker compose down && sudo docker compose --project-name NAME up -d"
+                "give it another project name: cd {} && sudo docker compose down && sudo docker compose --project-name NAME up -d",
+                sh_quote(folder)
             ),
             Self::Stranger { kind, name, .. } if kind == "container" => {
-                format!("rename it on the host: sudo docker rename {name} NAME")
+                format!("rename it on the host: sudo docker rename {} NAME", sh_quote(name))
             }
             Self::Stranger { kind, name, .. } => {
-                format!("if nobody needs it, remove it on the host: sudo docker {kind} rm {name}")
+                format!("if nobody needs it, remove it on the host: sudo docker {kind} rm {}", sh_quote(name))
             }
             Self::Attached { name, network } => {
-                format!("disconnect it on the host: sudo docker network disconnect {network} {name}")
+                format!(
+                    "disconnect it on the host: sudo docker network disconnect {} {}",
+                    sh_quote(network),
+                    sh_quote(name)
+                )
             }
         }
     }
@@ -64,7 +70,7 @@ pub fn refusal(in_the_way: &[InTheWay]) -> Error {
         Code::StateRefused,
         format!("others on the host use names of the stack: {}", things.join(", ")),
     )
-    .why("Docker Compose would replace or remove them; nothing was changed");
+    .why("Docker Compose would replace or remove them; neither they nor the release in place were changed");
     let mut fixes: Vec<String> = in_the_way.iter().map(InTheWay::fix).collect();
     fixes.dedup();
     fixes.into_iter().fold(error, Error::help)
@@ -96,14 +102,14 @@ mod tests {
             "others on the host use names of the stack: the container x-tracker-1 of /root/my folder, the network x_tracker, \
              the container spy on the network torrust_tracker"
         );
-        assert!(error.helps()[0].contains("cd /root/my folder"), "{:?}", error.helps());
+        assert!(error.helps()[0].contains("cd '/root/my folder' &&"), "{:?}", error.helps());
         assert_eq!(
             error.helps()[1],
-            "if nobody needs it, remove it on the host: sudo docker network rm x_tracker"
+            "if nobody needs it, remove it on the host: sudo docker network rm 'x_tracker'"
         );
         assert_eq!(
             error.helps()[2],
-            "disconnect it on the host: sudo docker network disconnect torrust_tracker spy"
+            "disconnect it on the host: sudo docker network disconnect 'torrust_tracker' 'spy'"
         );
     }
 }

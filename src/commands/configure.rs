@@ -29,12 +29,22 @@ pub struct Args {
     /// Let the firewall cut off what other programs on the host listen on
     #[arg(long)]
     close_others: bool,
-    /// A port that stays open, such as 80 or 53/udp; kept for later calls, until "none" is given
+    /// A port that stays open, such as 80 or 53/udp; kept for later calls, which add to it; "none" empties the list first
     #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = port)]
     keep_open: Vec<String>,
     /// Whether an agent for the host's metrics is installed; kept for later calls [default: false]
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     install_monitoring: Option<bool>,
+}
+
+/// Adds ports to those of earlier calls. Where one were dropped, the firewall would close it in silence.
+fn keep_open(kept: &mut Vec<String>, wanted: &[String]) {
+    if wanted.iter().any(|port| port == "none") {
+        kept.clear();
+    }
+    kept.extend(wanted.iter().filter(|port| *port != "none").cloned());
+    let mut seen = std::collections::HashSet::new();
+    kept.retain(|port| seen.insert(port.clone()));
 }
 
 /// What holds for one call only.
@@ -89,7 +99,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "configure", Stage::Provisioned)?;
     work.options.configure = Options { skip_updates: args.skip_updates, close_others: args.close_others };
     if !args.keep_open.is_empty() {
-        work.env.choices.keep_open = args.keep_open.iter().filter(|port| *port != "none").cloned().collect();
+        keep_open(&mut work.env.choices.keep_open, &args.keep_open);
     }
     if args.configure_firewall.is_some() {
         work.env.choices.firewall = args.configure_firewall;

@@ -92,12 +92,21 @@ struct Created {
     state: &'static str,
     provider: String,
     folder: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
+
+/// The host is a container with few limits, so that systemd and a Docker Engine run in it.
+const DOCKER_NOTE: &str =
+    "a host of the provider docker is no boundary: root in it can become root on this machine";
 
 impl std::fmt::Display for Created {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, .. } = self;
+        let Self { name, provider, note, .. } = self;
         writeln!(f, "environment {name} is created (provider {provider})")?;
+        if let Some(note) = note {
+            writeln!(f, "note: {note}")?;
+        }
         write!(f, "next: torrust-tracker-deployer deploy {name}")
     }
 }
@@ -159,8 +168,10 @@ fn store(app: &App, config: Config, choices: Choices) -> super::Done {
     let mut env = Environment::new(config, choices);
     app.store.save(&mut env)?;
     app.store.remember(&env.name, "create", env.created, None, &[])?;
+    let kind = env.config.provider.kind();
     super::done(Created {
-        provider: env.config.provider.kind().to_string(),
+        provider: kind.to_string(),
+        note: (kind == ProviderKind::Docker).then_some(DOCKER_NOTE),
         folder: app.store.folder(&env.name),
         state: env.stage.as_str(),
         name: env.name,

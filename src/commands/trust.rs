@@ -58,6 +58,11 @@ fn trust(work: &mut Work, wanted: Option<&str>) -> Result<Trusted> {
     let (shown, before) = (ssh::fingerprint(&key), target.pin.fingerprint);
     let name = work.env.name.clone();
     if shown == before {
+        // An environment of an earlier version has the fingerprint alone.
+        if let Some(host) = work.env.host.as_mut().filter(|host| host.public_key != key) {
+            host.public_key = key;
+            work.save()?;
+        }
         return Ok(Trusted { name, host_key: shown, before, changed: false });
     }
     allow(work, wanted, &shown, &before)?;

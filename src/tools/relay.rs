@@ -50,6 +50,9 @@ struct Session {
     last: u64,
 }
 
+/// How long a slow host may take to start a session, and Python in it.
+const OPENING: Duration = Duration::from_secs(20);
+
 /// A relay over this connection.
 #[must_use]
 pub fn over(ssh: &Ssh) -> Relay {
@@ -60,12 +63,15 @@ pub fn over(ssh: &Ssh) -> Relay {
     cmd.endless = true;
     let out = Mutex::new(ssh.runner().out.silent());
     let session: Mutex<Option<Session>> = Mutex::new(None);
-    Relay::new(move |errand, deadline| {
+    Relay::new(move |errand, mut deadline| {
         let asked = {
             let mut session = lock(&session);
             if !session.as_ref().is_some_and(Session::is_open) {
-                *session = Some(Session::open(lock(&out).silent(), cmd.clone(), mark.clone(), deadline)?);
+                let opening = Deadline::after(OPENING);
+                *session = Some(Session::open(lock(&out).silent(), cmd.clone(), mark.clone(), opening)?);
             }
+            // What the session took to open says nothing about who is asked.
+            deadline = deadline.anew();
             session.as_mut().map(|open| open.send(errand, deadline))
         };
         let (coming, ended) = asked.ok_or("no session is open")??;

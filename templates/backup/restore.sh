@@ -235,7 +235,7 @@ begin() { # begin ID [unsaved]
   mv -T "$prepared" "$state" 2>/dev/null || { rm -rf "$prepared"; refuse busy "another restore is at work on this host"; }
   # A shutdown waits for it, and Docker's end, too: it must be able to undo what it did.
   systemd-run --quiet --collect --unit=$unit --property=TimeoutStopSec=30min --property=After=docker.service \
-    --property=ProtectSystem=full --property=ProtectHome=read-only --property=PrivateTmp=yes --property=NoNewPrivileges=yes \
+    --property=ProtectSystem=full --property=PrivateTmp=yes --property=NoNewPrivileges=yes \
     bash "$state/tools/restore.sh" work "$@" </dev/null
   follow
 }

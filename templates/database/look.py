@@ -97,9 +97,10 @@ def the_tracker():
 
 
 def project():
-    """The name of the release's Compose project, which its networks begin with."""
+    """The name of the release's Compose project, which its networks begin with; without one Compose takes the folder's."""
     with open(os.path.join(os.path.dirname(HERE), "docker-compose.yml"), encoding="utf-8") as file:
-        return re.search(r"(?m)^name: *(\S+)", file.read())[1]
+        named = re.search(r"(?m)^name: *(\S+)", file.read())
+    return named[1] if named else "torrust"
 
 
 def place():
@@ -207,9 +208,9 @@ def look_by_greeting(server):
     """Called by itself in the tracker's network, as its client would: from where, and with which names, is as there."""
     network, holder = place(), None
     try:
-        if network == NETWORK:
+        if not network.startswith("container:"):
             held = docker(
-                "run", "--detach", "--rm", "--pull", "never", "--label", LABEL, "--network", NETWORK, "--entrypoint", "sleep", server["tracker"], "20",
+                "run", "--detach", "--rm", "--pull", "never", "--label", LABEL, "--network", network, "--entrypoint", "sleep", server["tracker"], "20",
             )
             if held.returncode:
                 raise Fault(f"no container can be started in the tracker's network: {held.stderr.strip()}")

@@ -66,7 +66,10 @@ bring() {
   local image=$1 before
   shift
   before=$(id "$image")
+  # It may take hours, for which nobody else has to wait.
+  [ ! -e /dev/fd/9 ] || flock -u 9
   "$@" >/dev/null || { echo "image-unavailable $image"; exit 1; }
+  [ ! -e /dev/fd/9 ] || take_lock
   ids[$image]=$(id "$image")
   [ "$before" != "${ids[$image]}" ] || return 0
   [ "$before" = missing ] || docker tag "$before" "$image"

@@ -8,8 +8,12 @@ stack=/opt/torrust
 project=torrust-deployer-stack
 compose_label=com.docker.compose.project
 
-# project_in FILE: the name of the project in this Compose file.
-project_in() { sed -n 's/^name: *//p' "$1" 2>/dev/null || :; }
+# project_in FILE: the name of the project in this Compose file; without one Compose takes the folder's.
+project_in() {
+  local name
+  name=$(sed -n 's/^name: *//p' "$1" 2>/dev/null) || :
+  echo "${name:-torrust}"
+}
 
 containers_of_host() {
   docker ps --all --no-trunc --format "container|{{.Names}}|{{.Label \"$compose_label\"}}|{{.Label \"$compose_label.working_dir\"}}|{{.ID}} {{.Label \"com.docker.compose.service\"}}"
@@ -25,7 +29,12 @@ volumes_of_host() { docker volume ls --format "volume|{{.Name}}|{{.Label \"$comp
 # strangers PROJECT: "stranger KIND NAME FOLDER" of each thing of others that Compose would take for one of this project, and
 # "attached NAME NETWORK" of each container of others on a network that has to be removed for it.
 strangers() {
-  cat <(containers_of_host) <(networks_of_host) <(volumes_of_host) | awk -F '|' -v project="$1" -v stack="$stack" '
+  local containers networks volumes
+  # Where Docker does not answer, nobody knows.
+  containers=$(containers_of_host) || return
+  networks=$(networks_of_host) || return
+  volumes=$(volumes_of_host) || return
+  awk -F '|' -v project="$1" -v stack="$stack" '
     { line[NR] = $0 }
     $1 == "container" && $4 == stack { ours[$2] = 1 }
     END {
@@ -38,18 +47,23 @@ strangers() {
         count = split(part[5], attached, " ")
         for (place = 1; place <= count; place++) if (!(attached[place] in ours)) print "attached", attached[place], name
       }
-    }'
+    }' <<<"$containers"$'\n'"$networks"$'\n'"$volumes"
 }
 
 # former PROJECT: "ID SERVICE" of the stack's containers under another project name; all of them where PROJECT is empty.
-former() { containers_of_host | awk -F '|' -v project="$1" -v stack="$stack" '$4 == stack && $3 != project { print $5 }'; }
+former() {
+  local containers
+  containers=$(containers_of_host) || return
+  awk -F '|' -v project="$1" -v stack="$stack" '$4 == stack && $3 != project { print $5 }' <<<"$containers"
+}
 
 # remove_former PROJECT: removes those and their networks; a database is stopped last. All data is in the host's folders.
 remove_former() {
-  local id service clients=() servers=() networks
+  local id service left clients=() servers=() networks
+  left=$(former "$1") || return
   while read -r id service; do
-    case $service in mysql | postgresql) servers+=("$id") ;; *) clients+=("$id") ;; esac
-  done < <(former "$1")
+    case $service in '') ;; mysql | postgresql) servers+=("$id") ;; *) clients+=("$id") ;; esac
+  done <<<"$left"
   if [ "${#clients[@]}${#servers[@]}" != 00 ]; then
     docker unpause "${clients[@]}" "${servers[@]}" >/dev/null 2>&1 || :
     [ "${#clients[@]}" -eq 0 ] || docker stop "${clients[@]}" >/dev/null

@@ -173,12 +173,15 @@ name_images() {
   done <<<"$wanted_images"
 }
 
+# Whether an administrator's link leads from here to another disk.
+is_roots_link() { [ -L "$1" ] && [ -d "$1" ] && [ "$(stat -c %u "$1" "$(dirname "$1")" | sort -u)" = 0 ]; }
+
 # Folders that are root's, and have another owner: of an older release, whose container could write there.
 foreign_folders() {
   local kind mode owner path
   while read -r kind mode owner path; do
     [ "$kind $owner" = "dir 0" ] && [ -e "$root/$path" ] || continue
-    [ "$(stat -c '%F %u' "$root/$path")" = "directory 0" ] || echo "$mode $path"
+    [ "$(stat -c '%F %u' "$root/$path")" = "directory 0" ] || is_roots_link "$root/$path" || echo "$mode $path"
   done <<<"$manifest"
 }
 

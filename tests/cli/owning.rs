@@ -108,3 +108,24 @@ fn an_older_name_is_left_with_its_networks_and_nothing_of_others_goes() {
         Some("stranger container torrust-index-1 /root/torrust")
     );
 }
+
+#[test]
+fn a_docker_that_does_not_answer_is_no_host_without_containers() {
+    let host = Host::with("", "", "");
+    host.world.fake("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1");
+    for call in ["strangers \"$project\"", "former ''", "remove_former ''"] {
+        let said =
+            host.run(&format!("if found=$({call}); then echo \"known: $found\"; else echo unknown; fi"));
+        assert_eq!(said, "unknown\n", "{call}");
+    }
+}
+
+#[test]
+fn a_compose_file_without_a_name_has_the_folders() {
+    let host = Host::with("web|||1 \n", "bridge|||\n", "");
+    host.world.write("docker-compose.yml", "services: {}\n");
+    let file = host.world.path("docker-compose.yml");
+    let project = host.run(&format!("project_in '{}'", file.display()));
+    assert_eq!(project, "torrust\n");
+    assert_eq!(host.run("strangers torrust"), "");
+}

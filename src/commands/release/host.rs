@@ -1,18 +1,12 @@
 //! The conversation with `release.sh`, which puts releases in place, new ones and kept ones.
 
-use std::time::Duration;
-
-use super::images::{Image, not_pulled};
-
+use super::images::{DEADLINE, Image, not_pulled};
 use crate::bundle::Bundle;
 use crate::config::{EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
 use crate::process::{Input, Ran};
 use crate::stack::{self, InTheWay};
 use crate::tools::ssh::{Ssh, sh_quote};
-
-/// How long a release may take to come in place, with the host's wait for others' work.
-const DEADLINE: Duration = Duration::from_mins(30);
 
 /// What `release.sh` tells before it asks what to do.
 #[derive(Default)]
@@ -137,9 +131,9 @@ pub fn converse(
     let ran = ssh.judge(ran)?;
     for copy in &told.replaced {
         ssh.runner().out.warn(&format!(
-            "a file of the release was changed on the host; the release's is in its place, the changed one is kept: {} sudo cat {}",
+            "a file of the release was changed on the host; the release's is in its place, the changed one is kept: {} {}",
             ssh.target.shown(),
-            sh_quote(copy)
+            sh_quote(&format!("sudo cat {}", sh_quote(copy)))
         ));
     }
     match &told.foreign {
@@ -154,13 +148,15 @@ pub fn converse(
 fn theirs(paths: &[String], ssh: &Ssh) -> Error {
     let quoted: Vec<String> = paths.iter().map(|path| sh_quote(&format!("/opt/torrust/{path}"))).collect();
     let shown = ssh.target.shown();
+    // The host's shell reads it, too.
+    let there = sh_quote(&format!("sudo mv --backup=numbered {} /opt/torrust.before/", quoted.join(" ")));
     Error::new(
         Code::StateRefused,
         format!("the host's /opt/torrust has files that no release put there: {}", paths.join(", ")),
     )
     .why("a release would replace them or be mixed with them; nothing was changed")
     .help(format!("if nobody uses them, move them away: {shown} sudo mkdir /opt/torrust.before"))
-    .help(format!("and: {shown} sudo mv {} /opt/torrust.before/", quoted.join(" ")))
+    .help(format!("and: {shown} {there}"))
     .help("or use another host")
 }
 

@@ -14,8 +14,8 @@ use crate::store::Environment;
 use crate::story::Work;
 use crate::tools::docker::{self, docker};
 
-/// How long the images may take, over a slow line as well.
-const DEADLINE: Duration = Duration::from_hours(4);
+/// How long the images, or a release that pulls some again, may take, over a slow line as well.
+pub(super) const DEADLINE: Duration = Duration::from_hours(4);
 
 /// An image on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]

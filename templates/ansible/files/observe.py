@@ -148,7 +148,7 @@ def ssh_ports():
         address, port = line.split()[3].rsplit(":", 1)
         owners = re.findall(r'"sshd",pid=(\d+)', line)
         # A session's forwarded port is sshd's too, but its process is a child.
-        if any(parent(owner) == "1" for owner in owners) and not address.startswith(("127.", "[::1]")):
+        if any(parent(owner) == "1" for owner in owners) and not address.startswith(("127.", "[::1]", "[::ffff:127.")):
             ports.add(int(port))
     if unit("ssh.socket")["active"]:
         ports.update(int(port) for port in re.findall(r"\S*:(\d+) \(Stream\)", run("systemctl", "show", "-p", "Listen", "ssh.socket")[1]))
@@ -194,8 +194,8 @@ def ssh_rules(ports):
     return [rule for rule in wanted if not firewall_holds() or rule in present]
 
 
-# ufw lets these in by itself, or they belong to clients: DHCP, NTP, mDNS, SSDP.
-CLIENTS = {"68/udp", "123/udp", "323/udp", "546/udp", "1900/udp", "5353/udp"}
+# ufw lets these in by itself, or they belong to clients: DHCP, NTP, mDNS, LLMNR, SSDP.
+CLIENTS = {"68/udp", "123/udp", "323/udp", "546/udp", "1900/udp", "5353/udp", "5355/tcp", "5355/udp"}
 
 
 def cut_off(rules):
@@ -211,7 +211,7 @@ def cut_off(rules):
         # What a container publishes passes by ufw; a high UDP port is a client's.
         skipped = name == "docker-proxy" or place in CLIENTS or protocol == "udp" and int(port) >= 32768
         covered = any(re.search(r"(^|[ ,])%s(/%s)?($|[ ,])" % (port, protocol), rule) for rule in rules)
-        if not skipped and not covered and not address.startswith(("127.", "[::1]")):
+        if not skipped and not covered and not address.startswith(("127.", "[::1]", "[::ffff:127.")):
             found[place] = name
     return ["%s (%s)" % pair for pair in found.items()]
 
