@@ -204,7 +204,7 @@ make_folders() {
     [ "$kind" = dir ] && [ ! -d "$root/$path" ] || continue
     parent=$(dirname "$root/$path")
     keeper=$(stat -c %u "$parent" 2>/dev/null) || keeper=0
-    if [ "$keeper" = "$(id -u)" ] || [ ! -d "$parent" ]; then
+    if [ "$keeper" = "$EUID" ] || [ ! -d "$parent" ]; then
       install -d -m "$mode" -o "$owner" -g "$owner" "$root/$path"
     else
       (cd "$parent" && setpriv --reuid "$keeper" --regid "$keeper" --clear-groups mkdir -m "$mode" "./${path##*/}")

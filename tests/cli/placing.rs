@@ -12,6 +12,7 @@ use tempfile::TempDir;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/host/release.sh");
 const DOCKER: &str = "#!/bin/sh\ncase $* in *Id*) echo sha256:1 ;; esac\n";
 const TOML: &str = "storage/tracker/etc/tracker.toml";
+const DATA: &str = "storage/caddy/data";
 
 struct Host {
     folder: TempDir,
@@ -45,7 +46,13 @@ impl Host {
 
     fn manifest(&self, toml: &str) -> String {
         let sum = Sha256::digest(toml).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        format!("dir 0755 {0} storage/tracker/etc\n{sum} 0640 {0} {TOML}\n", self.uid)
+        let (uid, other) = (self.uid, self.container());
+        format!("dir 0755 {uid} storage/tracker/etc\ndir 0750 {other} {DATA}\n{sum} 0640 {uid} {TOML}\n")
+    }
+
+    /// The user of a container; only root can make folders of others.
+    fn container(&self) -> u32 {
+        if self.uid == 0 { 1443 } else { self.uid }
     }
 
     /// Releases this text, and ends a script that hangs.
@@ -57,7 +64,7 @@ impl Host {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         let mut bash = Command::new("timeout");
         bash.args(["--kill-after=1", "40", "bash"]).arg(self.path("release.sh")).env("PATH", path);
-        bash.args(["demo", "local", "2", "lab/x sha256:1 -"]);
+        bash.args(["demo", "local", "3", "lab/x sha256:1 -"]);
         let mut bash =
             bash.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let input = [self.manifest(toml).as_bytes(), word.as_bytes(), b"\n", &tar].concat();
@@ -99,6 +106,7 @@ fn whatever_is_in_the_place_of_a_file_is_replaced_and_not_followed() {
     fs::write(&important, "first").unwrap();
     let ran = host.release("first", "apply");
     assert!(ran.status.success(), "{}", said(&ran));
+    assert_eq!(fs::metadata(host.path("root").join(DATA)).unwrap().uid(), host.container());
     let mut kinds = vec!["pipe", "link", "link to nothing"];
     // An endless one.
     kinds.extend((host.uid == 0).then_some("device"));
