@@ -112,6 +112,14 @@ impl App {
     /// # Errors
     /// `config_invalid`, with all problems of the file.
     pub fn read_config(&self, file: &Path) -> Result<Config> {
+        self.take(config::load(file, self.style())).map(|loaded| loaded.config)
+    }
+
+    /// As [`App::read_config`], with the warnings.
+    ///
+    /// # Errors
+    /// `config_invalid`, with all problems of the file.
+    pub fn read_config_with_warnings(&self, file: &Path) -> Result<Loaded> {
         self.take(config::load(file, self.style()))
     }
 
@@ -121,18 +129,19 @@ impl App {
     /// `config_invalid`, with all problems.
     pub fn check_config(&self, text: &str, name: &str) -> Result<Config> {
         self.take(config::parse(text, name, &absolute(Path::new(".")), self.style()))
+            .map(|loaded| loaded.config)
     }
 
     fn style(&self) -> config::Style {
         config::Style::for_terminal(self.out.color())
     }
 
-    fn take(&self, loaded: Result<Loaded>) -> Result<Config> {
+    fn take(&self, loaded: Result<Loaded>) -> Result<Loaded> {
         let loaded = loaded?;
         if !loaded.warnings.is_empty() {
             self.out.warn(&format!("the configuration is valid, but:\n{}", loaded.drawing.trim_end()));
         }
-        Ok(loaded.config)
+        Ok(loaded)
     }
 
     /// Forgets the stored host key, because its host is no longer the environment's.

@@ -32,6 +32,7 @@ use std::sync::LazyLock;
 
 pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
+pub use formats::tag;
 pub use images::*;
 pub use lacks::{Lack, lacks, lacks_with_own_file, unfit_password};
 pub use model::*;

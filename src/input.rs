@@ -52,7 +52,8 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// It cannot be read, is larger than [`LIMIT`], or a signal came.
 pub fn standard_input() -> io::Result<Vec<u8>> {
-    wait(&in_background(io::stdin()), None)
+    let interrupt = Interrupt::listen().map_err(io::Error::other)?;
+    wait(&in_background(io::stdin()), &interrupt, None)
 }
 
 /// What a program printed, and how it ended.
@@ -70,8 +71,9 @@ pub struct Printed {
 /// # Errors
 /// It cannot be started, prints more than [`LIMIT`], or does not end in that time; a signal came.
 pub fn printed_by(command: &mut Command, deadline: Duration) -> io::Result<Printed> {
+    let interrupt = Interrupt::listen().map_err(io::Error::other)?;
     let mut child = command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let ended = end_of(&mut child, Instant::now() + deadline);
+    let ended = end_of(&mut child, &interrupt, Instant::now() + deadline);
     if ended.is_err() {
         // It may have ended by itself, as after Ctrl-C.
         let _ = child.kill();
@@ -80,19 +82,25 @@ pub fn printed_by(command: &mut Command, deadline: Duration) -> io::Result<Print
     ended
 }
 
-fn end_of(child: &mut Child, until: Instant) -> io::Result<Printed> {
+fn end_of(child: &mut Child, interrupt: &Interrupt, until: Instant) -> io::Result<Printed> {
     let piped = |stream: Option<Box<dyn Read + Send>>| stream.map(in_background);
     let out = piped(child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
     let err = piped(child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
-    let read = |stream: Option<Receiver<_>>| stream.map_or(Ok(vec![]), |stream| wait(&stream, Some(until)));
+    let read = |stream: Option<Receiver<_>>| {
+        stream.map_or(Ok(vec![]), |stream| wait(&stream, interrupt, Some(until)))
+    };
     let (out, err) = (read(out)?, read(err)?);
     // Both streams are closed, so its end is near.
-    let interrupt = Interrupt::listen().map_err(io::Error::other)?;
     loop {
         if let Some(status) = child.try_wait()? {
+            // Ctrl-C reaches the program, too: it may have ended before our own signal is noted.
+            if !status.success() {
+                std::thread::sleep(ROUND);
+                stop(interrupt, None)?;
+            }
             return Ok(Printed { status, out, err });
         }
-        stop(&interrupt, Some(until))?;
+        stop(interrupt, Some(until))?;
         std::thread::sleep(ROUND);
     }
 }
@@ -104,13 +112,16 @@ fn in_background(stream: impl Read + Send + 'static) -> Receiver<io::Result<Vec<
     receiver
 }
 
-fn wait(reader: &Receiver<io::Result<Vec<u8>>>, until: Option<Instant>) -> io::Result<Vec<u8>> {
-    let interrupt = Interrupt::listen().map_err(io::Error::other)?;
+fn wait(
+    reader: &Receiver<io::Result<Vec<u8>>>,
+    interrupt: &Interrupt,
+    until: Option<Instant>,
+) -> io::Result<Vec<u8>> {
     loop {
         match reader.recv_timeout(ROUND) {
             Ok(read) => return read,
             Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("its reader is gone")),
-            Err(RecvTimeoutError::Timeout) => stop(&interrupt, until)?,
+            Err(RecvTimeoutError::Timeout) => stop(interrupt, until)?,
         }
     }
 }

@@ -103,6 +103,7 @@ fn planned(app: &App, name: &EnvironmentName, config: Option<Config>, args: &Arg
         return Ok(Environment::new(config, Choices::default()));
     }
     let update = Update::of(&app.store.load(name)?, config)?;
+    update.fits()?;
     update.tell(app, file);
     Ok(update.env)
 }

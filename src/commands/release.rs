@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The tracker image's tag; kept for later releases, until "configured" is given
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = crate::config::tag)]
     image_tag: Option<String>,
     /// Pull images again whose tags may lead to other images by now
     #[arg(long, conflicts_with = "dry_run")]

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(short, long, alias = "env-file", value_name = "FILE", required_unless_present_any = ["image_tag", "pull"])]
     file: Option<PathBuf>,
     /// The tracker image's tag; kept for later releases, until "configured" is given
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = crate::config::tag)]
     image_tag: Option<String>,
     /// Have the next release pull images again whose tags may lead to other images by now
     #[arg(long)]
@@ -102,6 +102,7 @@ fn update(app: &App, name: &EnvironmentName, file: Option<&Path>, args: &Args) -
     if let Some(tag) = &args.image_tag {
         update.choose_tag(&work.env, tag);
     }
+    update.fits_of_work(&work)?;
     if args.pull {
         update.pull();
     }
@@ -122,6 +123,7 @@ fn update(app: &App, name: &EnvironmentName, file: Option<&Path>, args: &Args) -
 /// `change_refused`.
 pub fn take_over(work: &mut Work, config: Config, file: &Path) -> Result<()> {
     let update = Update::of_work(work, config)?;
+    update.fits_of_work(work)?;
     if !update.changes.is_empty() {
         update.tell(work.app, file);
         work.turn_into(update.env);
@@ -152,6 +154,22 @@ impl Update {
             work.remember(Some(refused.code()))?;
             Err(refused)
         })
+    }
+
+    /// Refuses a change that the image's schema cannot do; a refusal is remembered.
+    fn fits_of_work(&self, work: &Work) -> Result<()> {
+        self.fits().or_else(|refused| {
+            work.remember(Some(refused.code()))?;
+            Err(refused)
+        })
+    }
+
+    /// Whether the image's schema can do what is changed.
+    ///
+    /// # Errors
+    /// `config_invalid`, with all that does not fit.
+    pub fn fits(&self) -> Result<()> {
+        if self.changes.is_empty() { Ok(()) } else { services::tracker::fits(&self.env) }
     }
 
     /// With another tag of the tracker's image, as `release --image-tag` chooses it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::{EnvironmentName, Loaded, Problem};
 use crate::input;
 
 /// Options of `validate`.
@@ -24,6 +24,8 @@ struct Valid {
     name: EnvironmentName,
     /// References, whose secrets are looked up when they are used: JSON pointers.
     unchecked_secrets: Vec<String>,
+    /// In the form of `error.problems`.
+    warnings: Vec<serde_json::Value>,
 }
 
 impl std::fmt::Display for Valid {
@@ -44,7 +46,7 @@ impl std::fmt::Display for Valid {
 
 /// Reads the file and checks every rule; nothing is stored.
 pub fn run(app: &App, args: &Args) -> super::Done {
-    let config = app.read_config(&args.file)?;
+    let Loaded { config, warnings, .. } = app.read_config_with_warnings(&args.file)?;
     let references = config.secrets().into_iter().filter(|(_, secret)| secret.literal().is_none());
     let unchecked_secrets = references.map(|(pointer, _)| pointer).collect();
     super::done(Valid {
@@ -52,5 +54,6 @@ pub fn run(app: &App, args: &Args) -> super::Done {
         file: args.file.clone(),
         name: config.environment.name,
         unchecked_secrets,
+        warnings: warnings.iter().map(Problem::to_json).collect(),
     })
 }

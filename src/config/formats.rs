@@ -189,6 +189,19 @@ fn check_image(text: &str) -> Verdict {
     )
 }
 
+/// The value of an option that names a tag: another text would be stored, and refused by the engine only.
+///
+/// # Errors
+/// It is no tag, and what one is made of.
+pub fn tag(text: &str) -> Result<String, String> {
+    let start = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let inner = |c: char| start(c) || c == '.' || c == '-';
+    if text.len() <= 128 && text.starts_with(start) && text.chars().all(inner) {
+        return Ok(text.to_owned());
+    }
+    Err("this is no tag of an image; write 1 to 128 letters, digits, _, . and -, without . or - at the start, such as develop; the image itself is images.tracker in the configuration".to_owned())
+}
+
 fn check_size(text: &str) -> Verdict {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -274,6 +287,12 @@ fn check_file_name(text: &str) -> Verdict {
 }
 
 fn check_database_name(text: &str) -> Verdict {
+    if text.contains("://") {
+        return flaw(
+            "this is a URL, and the name of a database is wanted",
+            "write the name alone; host, port, user and password have fields of their own",
+        );
+    }
     if text.chars().any(char::is_control) {
         return flaw("a database's name has no control characters", "use a name such as torrust_tracker");
     }

@@ -37,7 +37,11 @@ pub fn lacks(config: &Config, schema: Schema) -> Vec<Lack> {
             all.extend(external_ips_differ(config));
             all
         }
-        Schema::V3 => unfit_for_the_server(config),
+        Schema::V3 => {
+            let mut all = unfit_for_the_server(config);
+            all.extend(another_file(config));
+            all
+        }
     }
 }
 
@@ -143,7 +147,20 @@ fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
     let username =
         has_escape(&server.username).then(|| lack("username", CHANGED, "choose a user's name without `%`"));
     let password = password.and_then(unfit_password).map(|(what, fix)| lack("password", what, fix));
-    username.into_iter().chain(password).collect()
+    let is_postgresql = matches!(config.tracker.core.database, Some(Database::Postgresql(_)));
+    let database = (is_postgresql && has_escape(&server.database_name))
+        .then(|| lack("database_name", CHANGED, "choose a database's name without `%`"));
+    database.into_iter().chain(username).chain(password).collect()
+}
+
+/// The tracker makes a URL of the file's path without encoding it.
+fn another_file(config: &Config) -> Option<Lack> {
+    let Some(Database::Sqlite3(sqlite)) = &config.tracker.core.database else { return None };
+    sqlite.database_name.contains(['?', '%']).then(|| Lack {
+        path: "tracker.core.database.database_name".into(),
+        what: "a tracker of schema 3.0.0 reads the name as part of a URL, where `?` begins options and `%` another character: the database would be another file, or in memory alone".into(),
+        fix: "choose a name without `?` and `%`, such as tracker.db".into(),
+    })
 }
 
 const CHANGED: &str = "a tracker of schema 3.0.0 takes `%` and two hexadecimal digits for one character: another text would reach the server";

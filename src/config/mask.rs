@@ -39,6 +39,26 @@ pub fn mask(text: &str, schema: &Json, is_json: bool) -> String {
     masked
 }
 
+/// A text with user and password of every URL in it hidden: `mysql://***@db` of `mysql://user:password@db`.
+pub fn hide_credentials(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((head, credentials, tail)) = next_credentials(rest) {
+        hidden.push_str(head);
+        hidden.push_str(if credentials.is_empty() { "" } else { super::MASK });
+        rest = tail;
+    }
+    hidden + rest
+}
+
+/// Splits a text into what ends with `://`, what stands before the last `@` of that word, and the rest.
+fn next_credentials(text: &str) -> Option<(&str, &str, &str)> {
+    let (head, rest) = text.split_at(text.find("://")? + 3);
+    let end = rest.find(|c: char| c.is_whitespace() || c == '`' || c == '"').unwrap_or(rest.len());
+    let (credentials, tail) = rest.split_at(rest[..end].rfind('@').unwrap_or(0));
+    Some((head, credentials, tail))
+}
+
 /// In JSON a value belongs to the last name before it.
 fn mask_values(text: &str, names: &Names, masked: &mut String) {
     let mut hidden = false;
@@ -100,8 +120,17 @@ fn is_clear(line: &str, names: &Names) -> bool {
 fn push(masked: &mut String, token: &str, shown: bool) {
     let quoted = token.strip_prefix('"');
     let inner = quoted.map_or(token, |inner| inner.strip_suffix('"').unwrap_or(inner));
-    if shown || inner.is_empty() {
+    if inner.is_empty() {
         return masked.push_str(token);
+    }
+    if shown {
+        let mut rest = token;
+        while let Some((head, credentials, tail)) = next_credentials(rest) {
+            masked.push_str(head);
+            masked.push_str(&"*".repeat(credentials.len()));
+            rest = tail;
+        }
+        return masked.push_str(rest);
     }
     let (head, tail) = (usize::from(quoted.is_some()), token.len() - inner.len());
     masked.push_str(&token[..head]);

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::document::{Document, Span};
 use super::excerpt::{Excerpt, Lines};
+use super::mask::hide_credentials;
 use crate::output::clean::clean;
 
 /// So many problems are shown; of the others only the count.
@@ -99,7 +100,7 @@ impl Problem {
         self.column = text[line..self.span.start].chars().count() + 1;
         let texts = [&mut self.path, &mut self.what].into_iter().chain(&mut self.fix);
         for text in texts {
-            *text = clean(&shortened(std::mem::take(text))).into_owned();
+            *text = clean(&shortened(hide_credentials(&std::mem::take(text)))).into_owned();
         }
     }
 

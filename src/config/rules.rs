@@ -101,6 +101,15 @@ fn has_a_tracker(report: &mut Report) {
             "there is no tracker, neither UDP nor HTTP",
             "add one: \"udp_trackers\": [{ \"bind_address\": \"0.0.0.0:6969\" }]",
         );
+    } else if report.document.is_true("tracker.core.private")
+        && report.document.has(lists[1])
+        && report.document.count(lists[1]) == 0
+    {
+        report.error(
+            lists[1],
+            "nothing would run: a private tracker starts no UDP tracker, and there is no HTTP tracker",
+            "add one: \"http_trackers\": [{ \"bind_address\": \"0.0.0.0:7070\" }]; or set tracker.core.private to false",
+        );
     }
 }
 
@@ -196,10 +205,15 @@ fn ports_are_unique(report: &mut Report) {
         };
         if let Some(other) = taken.iter().find(|other| other.collides_with(&claim)) {
             let protocol = if claim.protocol == Protocol::Tcp { "TCP" } else { "UDP" };
-            let what = format!("{protocol} port {} is taken by {}", claim.port, other.owner);
-            // Where a default collides with a port that the user wrote, the user's line is the one to show.
-            let path = if report.document.has(&claim.path) { &claim.path } else { &other.path };
-            report.error(path, what, "choose a port that nothing else uses");
+            let taken_by = |owner| format!("{protocol} port {} is taken by {owner}", claim.port);
+            if report.document.has(&claim.path) {
+                report.error(&claim.path, taken_by(&other.owner), "choose a port that nothing else uses");
+            } else {
+                // The default has no line of its own: the user's is the one to show.
+                let what = taken_by(&format!("the default of {}, {address}", claim.path));
+                let fix = format!("choose a port that nothing else uses, or give {} another one", claim.path);
+                report.error(&other.path, what, fix);
+            }
         }
         taken.push(claim);
     }

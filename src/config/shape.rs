@@ -356,7 +356,8 @@ fn listed(words: &[&str]) -> String {
 }
 
 fn decapitalised(text: &str) -> String {
-    let first = text.split(['\n', '.']).next().unwrap_or_default();
+    let text = text.replace('\n', " ");
+    let first = text.split(". ").next().unwrap_or_default().trim_end_matches('.');
     let mut characters = first.chars();
     let head = characters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
     // An abbreviation such as TLS keeps its capitals.

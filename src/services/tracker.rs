@@ -10,6 +10,8 @@ mod settings;
 pub mod silence;
 pub mod stored;
 
+pub use settings::fits;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -114,8 +116,11 @@ fn container(env: &Environment) -> Container {
     }
 }
 
-/// Where something that listens is asked in its own container: each family has a loopback address of its own.
+/// Where something that listens is asked in its own container: at its loopback address, or at that of its family.
 fn from_inside(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_loopback() {
+        return address;
+    }
     let loopback: IpAddr =
         if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(loopback, address.port())

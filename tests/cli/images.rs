@@ -120,3 +120,42 @@ fn run_refuses_another_image_under_the_name_of_the_released_one() {
     world.fake("ssh", &ssh);
     snapshot!(world, &["run", "minimal"]);
 }
+
+#[test]
+fn what_is_no_tag_is_refused_and_not_stored() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    let before = world.state("demo");
+    let long = "x".repeat(129);
+    for tag in
+        ["a b", "", "a/b", "a:b", "3.0.0@sha256:00", &long, "$(id)${HOME}", "a\nb", ".a", "-a", "\u{e9}"]
+    {
+        let option = format!("--image-tag={tag}");
+        for command in ["update", "release"] {
+            let refusal = world.refusal(&[command, "demo", &option]);
+            assert_eq!((refusal.exit, refusal.code.as_str()), (Some(2), "usage"), "{command} {tag:?}");
+        }
+    }
+    assert_eq!((world.state("demo"), world.transcript().as_str()), (before, ""));
+    let most = format!("--image-tag=_{}", "x".repeat(127));
+    assert_eq!(world.json(&["update", "demo", &most])["changed"], true);
+}
+
+#[test]
+fn a_tag_whose_schema_does_not_fit_is_refused_as_a_file_is() {
+    let world = World::with_tools();
+    world.environment("demo", "configured");
+    world.edit_state("demo", |state| state["config"]["tracker"]["logging"] = json!({ "style": "json" }));
+    let before = world.state("demo");
+    let refusal = world.refusal(&["update", "demo", "--image-tag", "3.0.0"]);
+    assert_eq!(refusal.code, "config_invalid");
+    assert!(refusal.causes.contains("tracker.logging.style: release 3.0.0"), "{}", refusal.causes);
+    assert_eq!(world.state("demo"), before);
+    world.edit_state("demo", |state| {
+        state["config"]["tracker"]["logging"] = json!({});
+        state["config"]["tracker"]["core"]["database"] = json!(null);
+    });
+    let refusal = world.refusal(&["update", "demo", "--image-tag", "v3"]);
+    assert!(refusal.causes.contains("always has a database"), "{}", refusal.causes);
+    assert_eq!(world.json(&["update", "demo", "--image-tag", "later"])["changed"], true);
+}

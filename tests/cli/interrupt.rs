@@ -120,3 +120,27 @@ fn after_kill_9_in_any_step_the_same_command_works() {
         assert_eq!(world.state("demo")["stage"], "released");
     }
 }
+
+/// A terminal sends Ctrl-C to the whole group: the secret's command ends by itself, and that is no fault of the secret.
+#[test]
+fn ctrl_c_during_a_secrets_command_is_an_interrupt() {
+    use std::os::unix::process::CommandExt;
+    for script in ["touch started; exec sleep 20", "trap 'exit 7' INT; touch started; sleep 20"] {
+        let world = World::with_tools();
+        world.environment("demo", "configured");
+        world.edit_state("demo", |state| {
+            state["config"]["tracker"]["http_api"]["admin_token"] =
+                serde_json::json!({ "command": ["sh", "-c", script] });
+        });
+        let mut command = world.command(&["release", "demo", "--output-format", "json"]);
+        let child = command.process_group(0).spawn().unwrap();
+        world.wait_for("started");
+        rustix::process::kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = finish(child);
+        assert_eq!(
+            (output.code, &output.json()["error"]["code"]),
+            (Some(130), &"interrupted".into()),
+            "{output:?}"
+        );
+    }
+}

@@ -49,7 +49,7 @@ fn the_stage_goes_back_only_as_far_as_needed() {
     for (pointer, value, stage, to_run) in [
         ("/environment/description", json!("mine"), "running", json!([])),
         ("/ssh_credentials/port", json!(2222), "running", json!([])),
-        ("/tracker/core/private", json!(true), "configured", json!(["release", "run"])),
+        ("/tracker/core/listed", json!(true), "configured", json!(["release", "run"])),
         ("/backup", json!({}), "configured", json!(["release", "run"])),
         ("/grafana", json!(null), "running", json!([])),
         (
@@ -158,7 +158,7 @@ fn choices_of_the_command_line_are_told_where_they_meet_the_change() {
     world.ok(&["release", "minimal", "--image-tag", "v3", "--config", &toml]);
     changed(&world, |config| {
         config["images"] = json!({ "tracker": "torrust/tracker:v4" });
-        config["tracker"]["core"]["private"] = true.into();
+        config["tracker"]["core"]["listed"] = true.into();
     });
     let notes = world.json(&UPDATE)["notes"].clone();
     assert!(

@@ -125,3 +125,20 @@ fn references_are_named_as_not_looked_up() {
     let json = world.json(&["validate", "-f", "env.json"]);
     assert_eq!(json["unchecked_secrets"], serde_json::json!(["/tracker/http_api/admin_token"]));
 }
+
+#[test]
+fn warnings_are_in_the_json_document() {
+    let world = World::new();
+    world.config("env.json", |config| {
+        config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
+    });
+    let json = world.json(&["validate", "-f", "env.json"]);
+    let warning = json["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|warning| warning["path"] == "tracker.udp_trackers[0].bind_address")
+        .unwrap();
+    assert_eq!(warning["severity"], "warning");
+    assert!(warning["line"].as_u64().unwrap() > 1 && warning["help"].is_string(), "{warning}");
+}

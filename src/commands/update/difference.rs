@@ -18,6 +18,7 @@ pub struct Change {
 }
 
 /// A value with its place: a scalar, an empty list, or a secret in whatever form.
+#[derive(Clone)]
 struct Leaf {
     path: String,
     value: Value,
@@ -40,6 +41,7 @@ impl Leaf {
 /// A configuration that cannot be written as JSON.
 pub fn difference(old: &Config, new: &Config) -> Result<Vec<Change>> {
     let (old, new) = (leaves(old)?, leaves(new)?);
+    let (old, new) = (with_sections(&new, &old), with_sections(&old, &new));
     let find = |leaves: &[Leaf], path: &str| leaves.iter().position(|leaf| leaf.path == path);
     let mut changes = vec![];
     for leaf in &new {
@@ -51,7 +53,29 @@ pub fn difference(old: &Config, new: &Config) -> Result<Vec<Change>> {
     }
     let gone = old.iter().filter(|leaf| find(&new, &leaf.path).is_none());
     changes.extend(gone.map(|leaf| Change { path: leaf.path.clone(), old: leaf.shown(), new: Value::Null }));
+    changes.retain(|change| !(change.old.is_null() && change.new.is_null()));
     Ok(changes)
+}
+
+/// Where the other configuration has null for a whole section, the section is one value.
+fn with_sections(other: &[Leaf], leaves: &[Leaf]) -> Vec<Leaf> {
+    let mut whole: Vec<Leaf> = vec![];
+    for leaf in leaves {
+        let is_above = |path: &str| leaf.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let Some(section) = other.iter().find(|other| other.value.is_null() && is_above(&other.path)) else {
+            whole.push(leaf.clone());
+            continue;
+        };
+        if whole.last().is_none_or(|last| last.path != section.path) {
+            let value = Value::Object(serde_json::Map::new());
+            whole.push(Leaf { path: section.path.clone(), value, secret: false });
+        }
+        if let Some(last) = whole.last_mut() {
+            let names = leaf.path[section.path.len() + 1..].split('.');
+            *names.fold(&mut last.value, |value, name| &mut value[name]) = leaf.shown();
+        }
+    }
+    whole
 }
 
 fn leaves(config: &Config) -> Result<Vec<Leaf>> {
@@ -87,16 +111,24 @@ fn collect(value: &Value, path: &str, secrets: &[String], leaves: &mut Vec<Leaf>
 }
 
 impl Change {
-    /// Whether it is this field, or one below it.
+    /// Whether it is this field, one below it, or the whole section that has it.
     #[must_use]
     pub fn is_in(&self, path: &str) -> bool {
-        self.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        let below = self.path.strip_prefix(path);
+        let field = path.strip_prefix(&self.path).and_then(|rest| rest.strip_prefix('.'));
+        let has = |field: &str| {
+            let pointer = format!("/{}", field.replace('.', "/"));
+            [&self.old, &self.new].iter().any(|value| value.pointer(&pointer).is_some())
+        };
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])) || field.is_some_and(has)
     }
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let section = self.old.is_object() || self.new.is_object();
         let shown = |value: &Value| match value {
+            Value::Null if section => "null".to_owned(),
             Value::Null => "(not given)".to_owned(),
             value if *value == MASK => MASK.to_owned(),
             value => value.to_string(),
@@ -138,6 +170,27 @@ mod tests {
         assert_eq!(lines(&old, &new), [r#"tracker.http_api.admin_token: *** -> "${TOKEN}""#]);
         new.tracker.http_api.as_mut().unwrap().admin_token = Secret::File("/x".into());
         assert_eq!(lines(&old, &new), [r#"tracker.http_api.admin_token: *** -> {"file":"/x"}"#]);
+    }
+
+    #[test]
+    fn a_null_section_is_told_with_what_it_replaces() {
+        let old = config();
+        let mut new = old.clone();
+        (new.tracker.core.database, new.tracker.http_api) = (None, None);
+        let told = lines(&old, &new);
+        let database = r#"tracker.core.database: {"driver":"sqlite3","database_name":"tracker.db"} -> null"#;
+        assert!(told.iter().any(|line| line == database), "{told:?}");
+        let api = told.iter().find(|line| line.starts_with("tracker.http_api: ")).unwrap();
+        assert!(api.contains(r#""admin_token":"***""#) && api.ends_with("} -> null"), "{api}");
+        assert_eq!(told.len(), 2);
+        let back = lines(&new, &old);
+        assert!(back.iter().any(|line| line.starts_with(r#"tracker.core.database: null -> {""#)), "{back:?}");
+        for change in difference(&old, &new).unwrap() {
+            assert_ne!(change.old, change.new);
+            let of_database = change.path == "tracker.core.database";
+            assert_eq!(change.is_in("tracker.core.database.driver"), of_database);
+            assert!(change.is_in("tracker") && !change.is_in("tracker.core.database.host"));
+        }
     }
 
     #[test]

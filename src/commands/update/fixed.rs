@@ -109,7 +109,7 @@ fn leaves_data(case: &Case) -> bool {
 }
 
 fn changes(case: &Case, path: &str) -> bool {
-    case.changes.iter().any(|change| change.path == path)
+    case.changes.iter().any(|change| change.is_in(path))
 }
 
 /// The same key may lie in another place. One that cannot be read any more is taken for another.

@@ -11,6 +11,12 @@ pub(super) fn check_bind_address(text: &str) -> Verdict {
             "write IP:PORT, such as \"0.0.0.0:6969\"",
         );
     };
+    if text.contains('%') {
+        return flaw(
+            "a zone after `%` is an interface of one machine, and the container that binds it has others",
+            format!("write \"[::]:{}\"", address.port()),
+        );
+    }
     if address.port() == 0 {
         return flaw("port 0 means any free port: peers could not find it", "choose a port from 1 to 65535");
     }
@@ -43,7 +49,7 @@ pub(super) fn check_host(text: &str) -> Verdict {
         Some("a dot is at its end".to_owned())
     } else if text.len() > 253 {
         Some("it is longer than 253 characters".to_owned())
-    } else if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+    } else if text.rsplit('.').next().is_some_and(is_number) {
         Some("an address or number is no name".to_owned())
     } else {
         text.split('.').find_map(label_flaw)
@@ -52,6 +58,13 @@ pub(super) fn check_host(text: &str) -> Verdict {
         Some(why) => flaw(format!("`{text}` is no DNS name: {why}"), host_fix(text)),
         None => Ok(()),
     }
+}
+
+/// Whether a resolver takes a name with this last part for an address: `127.1` and `0x7f000001` are some.
+fn is_number(last: &str) -> bool {
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    last.bytes().all(|b| b.is_ascii_digit())
+        || hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn host_fix(text: &str) -> String {
@@ -94,6 +107,14 @@ fn is_of_many(ip: IpAddr) -> bool {
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
+/// Whether no router passes it on: link-local, "this network" and what is reserved.
+fn is_of_no_network(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.octets()[0] == 0 || ip.octets()[0] >= 240,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
 /// Whether every container takes that name for itself.
 fn is_called_localhost(text: &str) -> bool {
     let name = text.to_ascii_lowercase();
@@ -109,8 +130,13 @@ fn own_container(text: &str) -> Verdict {
 }
 
 pub(super) fn check_external_ip(text: &str) -> Verdict {
-    let unreachable = |ip: IpAddr| ip.is_unspecified() || ip.is_loopback() || is_of_many(ip);
+    let unreachable =
+        |ip: IpAddr| ip.is_unspecified() || ip.is_loopback() || is_of_many(ip) || is_of_no_network(ip);
     match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some_and(|ip| !unreachable(ip.into())) => flaw(
+            format!("{ip} is an IPv4 address in the form of IPv6, which no peer can reach"),
+            format!("write \"{}\"", IpAddr::V6(ip).to_canonical()),
+        ),
         Ok(ip) if unreachable(ip.to_canonical()) => flaw(
             format!("{ip} is no address that a peer could reach"),
             "write the address that the network knows the host by, or remove the field",

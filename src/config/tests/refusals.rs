@@ -67,3 +67,34 @@ fn a_default_address_that_collides_is_shown_at_the_users_line() {
     let problems = changed("minimal.json", &[("/tracker/http_api/bind_address", json!("0.0.0.0:1313"))]);
     assert_eq!(problems[0].path, "tracker.http_api.bind_address");
 }
+
+#[test]
+fn a_password_in_a_url_is_shown_nowhere() {
+    let mut document = valid("full-https.json");
+    for field in ["host", "database_name"] {
+        document["tracker"]["core"]["database"][field] = json!("mysql://u:S3CRET@PASS@db/x");
+    }
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    let refused = parse(&text, "env.json", folder().path()).unwrap_err();
+    let shown = format!("{refused:?}");
+    assert!(shown.contains("mysql://***@db/x"), "{shown}");
+    assert!(!shown.contains("S3CRET") && !shown.contains("PASS@"), "{shown}");
+}
+
+#[test]
+fn a_missing_host_is_described_by_a_whole_sentence() {
+    let problems = changed("full-https.json", &[("/tracker/core/database/host", Json::Null)]);
+    let missing = problems.iter().find(|problem| problem.what.contains("host")).unwrap();
+    let fix = missing.fix.as_deref().unwrap();
+    assert!(fix.ends_with("else the name or address of a server of your own"), "{fix}");
+}
+
+#[test]
+fn tags_that_cannot_be_judged_give_no_warning() {
+    let of = |image: &str| {
+        let changes = [("/tracker/schema", json!("2.0.0")), ("/images", json!({ "tracker": image }))];
+        changed("minimal.json", &changes).iter().any(|problem| problem.path == "tracker.schema")
+    };
+    assert!(!of("torrust/tracker:latest") && !of("torrust/tracker") && !of("torrust/tracker:v3"));
+    assert!(of("torrust/tracker:develop"));
+}

@@ -46,7 +46,7 @@ impl Schema {
     #[must_use]
     pub fn of_reference(image: &str) -> Self {
         let (_, tag) = name_and_tag(image);
-        if matches!(tag, Some("3.0.0" | "v3.0.0" | "3.0")) { Self::V2 } else { Self::V3 }
+        if matches!(tag, Some("3.0.0" | "v3.0.0" | "3.0" | "v3")) { Self::V2 } else { Self::V3 }
     }
 
     /// The schema that a configuration names itself.
@@ -145,7 +145,13 @@ mod tests {
     #[test]
     fn a_reference_tells_release_3_0_0_from_all_others() {
         let digest = format!("torrust/tracker:3.0.0@sha256:{}", "0".repeat(64));
-        for image in ["torrust/tracker:3.0.0", "r.example.org:5000/tracker:v3.0.0", "tracker:3.0", &digest] {
+        for image in [
+            "torrust/tracker:3.0.0",
+            "r.example.org:5000/tracker:v3.0.0",
+            "tracker:3.0",
+            "torrust/tracker:v3",
+            &digest,
+        ] {
             assert_eq!(Schema::of_reference(image), Schema::V2, "{image}");
         }
         for image in

@@ -29,6 +29,20 @@ pub(super) fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
     Templates::of(env)?.render(&format!("tracker/tracker-{schema}.toml.j2"), &values(env))
 }
 
+/// Refuses a configuration that the image's schema cannot do, before it is stored.
+///
+/// # Errors
+/// `config_invalid`, with all that does not fit.
+pub fn fits(env: &Environment) -> Result<()> {
+    let schema = env.schema();
+    let own = env.choices.tracker_toml.is_some();
+    refuse(
+        env,
+        schema,
+        &if own { lacks_with_own_file(&env.config, schema) } else { lacks(&env.config, schema) },
+    )
+}
+
 /// Refuses what the schema cannot do: release 3.0.0 would silently ignore what it does not know.
 fn refuse(env: &Environment, schema: Schema, lacks: &[Lack]) -> Result<()> {
     if lacks.is_empty() {

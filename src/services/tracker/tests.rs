@@ -99,6 +99,7 @@ fn the_health_check_is_asked_over_the_family_that_it_listens_on() {
     let mut env = environment();
     for (address, asked) in [
         ("127.0.0.1:1313", "http://127.0.0.1:1313/health_check"),
+        ("127.0.0.9:1313", "http://127.0.0.9:1313/health_check"),
         ("0.0.0.0:1313", "http://127.0.0.1:1313/health_check"),
         ("[::1]:1313", "http://[::1]:1313/health_check"),
         ("[::]:1414", "http://[::1]:1414/health_check"),
