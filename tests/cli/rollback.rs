@@ -203,9 +203,9 @@ fn files_of_others_and_changed_files_are_told_with_what_to_type() {
         refusal.message,
         "the host's /opt/torrust has files that no release put there: .env, compose.yaml"
     );
-    let moved = "sudo mv '/opt/torrust/.env' '/opt/torrust/compose.yaml' /opt/torrust.before/";
+    let moved = "sudo mv --backup=numbered /opt/torrust/.env /opt/torrust/compose.yaml /opt/torrust.before/";
     assert!(refusal.help.contains(moved), "{}", refusal.help);
     world.fake("ssh", &ssh.replace(ready, &format!("    echo replaced 2 .env\n{ready}")));
     let output = world.ok(&["deploy", "minimal"]);
-    assert!(output.stderr.contains("sudo cat '/opt/torrust/releases/2/replaced/.env'"), "{}", output.stderr);
+    assert!(output.stderr.contains("sudo cat /opt/torrust/releases/2/replaced/.env"), "{}", output.stderr);
 }

@@ -1,5 +1,8 @@
 //! Another configuration for a stored environment: what differs, what has to run, what cannot be.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use crate::api;
@@ -84,10 +87,14 @@ fn what_needs_another_host_or_loses_data_is_refused_with_all_reasons() {
         "other.pub",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDJrTWq3nGm0J1n1nYkX7k2Q2b8kqk1C5gYt0Qv1Zk9c x\n",
     );
+    // What a key in this form is made of is not looked at.
+    world.write("other", "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n");
+    fs::set_permissions(world.path("other"), fs::Permissions::from_mode(0o600)).unwrap();
     changed(&world, |config| {
         config["environment"]["instance_name"] = "another".into();
         config["provider"]["base_image"] = "debian:bookworm".into();
         config["ssh_credentials"]["username"] = "somebody".into();
+        config["ssh_credentials"]["private_key_path"] = "other".into();
         config["ssh_credentials"]["public_key_path"] = "other.pub".into();
         config["tracker"]["core"]["database"]["database_name"] = "other.db".into();
     });

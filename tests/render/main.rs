@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nnever used\n";
+const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nnever used\n-----END OPENSSH PRIVATE KEY-----\n";
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0bKCiwIWQ4r0rpbZ2oGrq3sN5VfJ0Jm2uPuEGHDDDe operator\n";
 

@@ -1,9 +1,12 @@
 //! The conversation with `release.sh`, which puts releases in place, new ones and kept ones.
 
+use std::path::Path;
+
 use super::images::{DEADLINE, Image, not_pulled};
 use crate::bundle::Bundle;
 use crate::config::{EnvironmentName, ImageSource};
 use crate::error::{Code, Error, Result};
+use crate::output::shown_path;
 use crate::process::{Input, Ran};
 use crate::stack::{self, InTheWay};
 use crate::tools::ssh::{Ssh, sh_quote};
@@ -133,7 +136,7 @@ pub fn converse(
         ssh.runner().out.warn(&format!(
             "a file of the release was changed on the host; the release's is in its place, the changed one is kept: {} {}",
             ssh.target.shown(),
-            sh_quote(&format!("sudo cat {}", sh_quote(copy)))
+            on_host(format!("sudo cat {}", shown_path(Path::new(copy))))
         ));
     }
     match &told.foreign {
@@ -144,19 +147,24 @@ pub fn converse(
     }
 }
 
+/// A command as the last words of `ssh`: this machine's shell reads it, and then the host's.
+fn on_host(command: String) -> String {
+    if command.contains('\'') { sh_quote(&command) } else { command }
+}
+
 /// What is there may be the only copy.
 fn theirs(paths: &[String], ssh: &Ssh) -> Error {
-    let quoted: Vec<String> = paths.iter().map(|path| sh_quote(&format!("/opt/torrust/{path}"))).collect();
+    let place = |path: &String| shown_path(&Path::new("/opt/torrust").join(path));
+    let places = paths.iter().map(place).collect::<Vec<_>>().join(" ");
     let shown = ssh.target.shown();
-    // The host's shell reads it, too.
-    let there = sh_quote(&format!("sudo mv --backup=numbered {} /opt/torrust.before/", quoted.join(" ")));
+    let moved = on_host(format!("sudo mv --backup=numbered {places} /opt/torrust.before/"));
     Error::new(
         Code::StateRefused,
         format!("the host's /opt/torrust has files that no release put there: {}", paths.join(", ")),
     )
     .why("a release would replace them or be mixed with them; nothing was changed")
     .help(format!("if nobody uses them, move them away: {shown} sudo mkdir /opt/torrust.before"))
-    .help(format!("and: {shown} {there}"))
+    .help(format!("and: {shown} {moved}"))
     .help("or use another host")
 }
 
