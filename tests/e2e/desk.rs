@@ -210,7 +210,11 @@ impl Ran {
     /// It must have failed with this word.
     #[track_caller]
     pub fn fails(self, word: &str) -> Failure {
-        let wanted = if word == "interrupted" { 130 } else { 1 };
+        let wanted = match word {
+            "interrupted" => 130,
+            "usage" => 2,
+            _ => 1,
+        };
         assert_eq!(self.code, Some(wanted), "{}", self.shown());
         let document: Value =
             serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.shown()));
