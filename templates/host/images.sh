@@ -21,9 +21,10 @@
 #   schema VERSION LABEL            of the tracker's image, where it is not KNOWN: the schema of its default configuration
 #                                   file, and its version label; "-" for what it lacks
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=owner.sh
+[ -n "${root-}" ] || . "$(dirname "$0")/owner.sh"
 environment=$1 how=$2 known=$3 tracker=$4
 shift 4
-root=/opt/torrust
 format='{{.Id}} {{range .RepoDigests}}{{.}},{{end}}- {{.Architecture}} {{.Created}} {{json .RootFS.Layers}}'
 default=/usr/share/torrust/default/config/tracker.container.sqlite3.toml
 # The container that is made to read that file. It never runs. Its name says which process made it.
@@ -31,15 +32,6 @@ container=torrust-look-$$
 label=org.torrust.deployer=look
 # What the host has, or has got, for each image.
 declare -A ids=()
-
-fail() { echo "$*" >&2; exit 1; }
-
-id() {
-  local id
-  # Of what is missing Docker prints an empty line.
-  id=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || id=missing
-  echo "$id"
-}
 
 # digest IMAGE DIGESTS: the one in the image's own repository, else any: the contents are the same.
 digest() {
@@ -65,12 +57,12 @@ tell() {
 bring() {
   local image=$1 before
   shift
-  before=$(id "$image")
+  before=$(image_id "$image")
   # It may take hours, for which nobody else has to wait.
   [ ! -e /dev/fd/9 ] || flock -u 9
   "$@" >/dev/null || { echo "image-unavailable $image"; exit 1; }
   [ ! -e /dev/fd/9 ] || take_lock
-  ids[$image]=$(id "$image")
+  ids[$image]=$(image_id "$image")
   [ "$before" != "${ids[$image]}" ] || return 0
   [ "$before" = missing ] || docker tag "$before" "$image"
   echo "before $image $before"
@@ -82,7 +74,7 @@ pull() {
 }
 
 find_one() {
-  ids[$1]=$(id "$1")
+  ids[$1]=$(image_id "$1")
   case $how in
     load) bring "$1" docker load --quiet ;;
     refresh) [[ $1 == *@* && ${ids[$1]} != missing ]] || pull "$1" ;;
@@ -138,16 +130,8 @@ tell_schema() {
   echo "schema ${version:--} ${named:--}"
 }
 
-# A host that has nothing yet gets no lock either.
-take_lock() {
-  exec 9>"$root/.lock"
-  flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
-}
-
 # Names of images are the host's: they must not move in the middle of another release, nor on a host of somebody else's.
-[ ! -d "$root" ] || take_lock
-owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
-[ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
+enter "$environment"
 echo "host $(uname -m)"
 find_all "$@"
 tell_schema

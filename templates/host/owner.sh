@@ -1,12 +1,36 @@
 # shellcheck shell=bash disable=SC2034
-# Tells the stack's containers and networks on a host from those of others; release.sh, run.sh and stop.sh begin with it.
+# Tells the stack's containers and networks on a host from those of others, and whose the host is; images.sh, release.sh, run.sh and
+# stop.sh begin with it.
 #
 # Others may use any name of a Compose project. The stack's own containers have the label of its folder, its own networks have
 # bridges with its name, and it has no volumes.
-stack=/opt/torrust
+root=/opt/torrust
 # The name of the project in new releases. Older ones are of the project "torrust".
 project=torrust-deployer-stack
 compose_label=com.docker.compose.project
+
+fail() { echo "$*" >&2; exit 1; }
+
+# image_id IMAGE: of what is missing Docker prints an empty line.
+image_id() {
+  local id
+  id=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || id=missing
+  echo "$id"
+}
+
+take_lock() {
+  exec 9>"$root/.lock"
+  flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
+}
+
+# enter ENVIRONMENT: takes the host's lock, but for a host that has nothing yet: a look leaves no trace there. Ends with
+# "foreign ENVIRONMENT" where the host has the release of another one.
+enter() {
+  local owner
+  [ ! -d "$root" ] || take_lock
+  owner=$(cat "$root/environment" 2>/dev/null || echo "$1")
+  [ "$owner" = "$1" ] || { echo "foreign $owner"; exit 0; }
+}
 
 # project_in FILE: the name of the project in this Compose file; without one Compose takes the folder's.
 project_in() {
@@ -34,9 +58,9 @@ strangers() {
   containers=$(containers_of_host) || return
   networks=$(networks_of_host) || return
   volumes=$(volumes_of_host) || return
-  awk -F '|' -v project="$1" -v stack="$stack" '
+  awk -F '|' -v project="$1" -v root="$root" '
     { line[NR] = $0 }
-    $1 == "container" && $4 == stack { ours[$2] = 1 }
+    $1 == "container" && $4 == root { ours[$2] = 1 }
     END {
       for (number = 1; number <= NR; number++) {
         split(line[number], part, "|")
@@ -54,7 +78,7 @@ strangers() {
 former() {
   local containers
   containers=$(containers_of_host) || return
-  awk -F '|' -v project="$1" -v stack="$stack" '$4 == stack && $3 != project { print $5 }' <<<"$containers"
+  awk -F '|' -v project="$1" -v root="$root" '$4 == root && $3 != project { print $5 }' <<<"$containers"
 }
 
 # remove_former PROJECT: removes those and their networks; a database is stopped last. All data is in the host's folders.

@@ -28,25 +28,28 @@
 #        "kept N" tells each one that is kept. "replaced N PATH": a file that somebody changed since the release before was
 #        copied to releases/N/replaced/ before it was replaced.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=owner.sh
+[ -n "${root-}" ] || . "$(dirname "$0")/owner.sh"
 umask 077
 environment=$1 source=$2 lines=$3
 shift 3
-root=/opt/torrust
 releases=$root/releases
 incoming=$releases/.incoming
 # The folder of the release that is put back.
 back=''
 kept=10
 
-fail() { echo "$*" >&2; exit 1; }
-
 paths() { grep -vE '^(dir|unit) ' | cut -d ' ' -f 4- | sort; }
 
 # The manifest's lines of files: the checksum of anything begins with none of these words.
 files() { grep -vE '^(dir|unit) ' <<<"$manifest"; }
 
+# The lines of a manifest's files on standard input, as sha256sum wants them.
+sums() { grep -vE '^(dir|unit) ' | sed -E 's/^(\S+) \S+ \S+ /\1  /'; }
+
 # In its place a container could have put a pipe that nobody writes to, or a link to a file of the host's.
 is_file() { [ -f "$root/$1" ] && [ ! -L "$root/$1" ]; }
+is_folder() { [ -d "$root/$1" ] && [ ! -L "$root/$1" ]; }
 
 # How long reading files may take that a container can exchange for others meanwhile.
 in_time() { timeout --kill-after=5 60 "$@"; }
@@ -117,17 +120,10 @@ receive() {
   done < <(files) | (cd "$root" && in_time xargs -rd '\n' cp --no-dereference --parents -t "$incoming")
   wrong=$(find "$incoming" ! -type d ! -type f)
   [ -z "$wrong" ] || fail "no file any more: ${wrong//$'\n'/, }"
-  wrong=$(files | sed -E 's/^(\S+) \S+ \S+ /\1  /' | (cd "$incoming" && sha256sum --check --quiet 2>/dev/null)) ||
+  wrong=$(sums <<<"$manifest" | (cd "$incoming" && sha256sum --check --quiet 2>/dev/null)) ||
     fail "${back:+in $back: }not what it should be: ${wrong//$'\n'/, }"
   printf '%s\n' "$manifest" >"$incoming/manifest"
   docker compose --project-directory "$root" --env-file "$incoming/.env" -f "$incoming/docker-compose.yml" config --quiet
-}
-
-id() {
-  local id
-  # Of what is missing Docker prints an empty line.
-  id=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || id=missing
-  echo "$id"
 }
 
 # images IMAGE...: "IMAGE ID" of what the host has under these names.
@@ -138,24 +134,24 @@ images() {
     paste -d ' ' <(printf '%s\n' "$@") - <<<"$ids"
     return
   fi
-  for image in "$@"; do echo "$image $(id "$image")"; done
+  for image in "$@"; do echo "$image $(image_id "$image")"; done
 }
 
 # find_image IMAGE ID DIGEST: its name may lead to another image by now, here and in the registry. What it led to here it
 # leads to afterwards, too, if only to nothing.
 find_image() {
   local other
-  [ "$(id "$2")" = missing ] || return 0
+  [ "$(image_id "$2")" = missing ] || return 0
   if [ "$source" = registry ]; then
     echo "pulling $1"
-    other=$(id "$1")
+    other=$(image_id "$1")
     [ "${3:--}" = - ] || docker pull --quiet "$3" >/dev/null || :
-    [ "$(id "$2")" != missing ] || docker pull --quiet "$1" >/dev/null || :
+    [ "$(image_id "$2")" != missing ] || docker pull --quiet "$1" >/dev/null || :
     if [ "$other" != missing ]; then docker tag "$other" "$1"
-    elif [ "$(id "$1")" != missing ] && [ "$(id "$1")" != "$2" ]; then docker image rm "$1" >/dev/null || :
+    elif [ "$(image_id "$1")" != missing ] && [ "$(image_id "$1")" != "$2" ]; then docker image rm "$1" >/dev/null || :
     fi
   fi
-  [ "$(id "$2")" != missing ] || { echo "image-unavailable $1"; fail "$2 is not on the host any more"; }
+  [ "$(image_id "$2")" != missing ] || { echo "image-unavailable $1"; fail "$2 is not on the host any more"; }
 }
 
 find_images() {
@@ -189,7 +185,7 @@ foreign_folders() {
 own_folders() {
   local mode path
   while read -r mode path; do
-    [ -d "$root/$path" ] && [ ! -L "$root/$path" ] ||
+    is_folder "$path" ||
       fail "$root/$path is no folder, and the release needs one there: look at it, and move it away"
     chown -h 0:0 "$root/$path"
     # With one digit more, it also takes the bits away that a container set.
@@ -234,7 +230,7 @@ save_replaced() {
   local path number=$(($(current) + 1))
   [ -e "$releases/current/manifest" ] || return 0
   cd "$root"
-  { grep -vE '^(dir|unit) ' releases/current/manifest | sed -E 's/^(\S+) \S+ \S+ /\1  /' | of_files |
+  { sums <releases/current/manifest | of_files |
     in_time sha256sum --check 2>/dev/null || :; } |
     sed -n 's/: FAILED$//p' | while read -r path; do
       # What is as this release wants it is not replaced.
@@ -249,7 +245,7 @@ save_replaced() {
 install_files() {
   local sum mode owner path
   while read -r sum mode owner path; do
-    [ ! -d "$root/$path" ] || [ -L "$root/$path" ] ||
+    ! is_folder "$path" ||
       fail "$root/$path is a folder, where the release puts a file: look at it, and move it away"
     rm -rf "$root/$path.new"
     install -D -T -m "$mode" -o "$owner" -g "$owner" "$incoming/$path" "$root/$path.new"
@@ -310,7 +306,7 @@ remove_files() {
   local path
   [ -e "$releases/current/manifest" ] || return 0
   comm -23 <(paths <"$releases/current/manifest") <(paths <<<"$manifest") | while read -r path; do
-    [ -d "$root/$path" ] && [ ! -L "$root/$path" ] || rm -f "${root:?}/$path"
+    is_folder "$path" || rm -f "${root:?}/$path"
   done
 }
 
@@ -336,15 +332,7 @@ in_place() {
     [ -z "$(foreign_folders)" ]
 }
 
-# A look leaves no trace on a host that has nothing yet.
-take_lock() {
-  exec 9>"$root/.lock"
-  flock -n 9 || { echo "waiting for an earlier release or run on this host"; flock -w 600 9 || fail "it is still at work"; }
-}
-
-[ ! -d "$root" ] || take_lock
-owner=$(cat "$root/environment" 2>/dev/null || echo "$environment")
-[ "$owner" = "$environment" ] || { echo "foreign $owner"; exit 0; }
+enter "$environment"
 if [ "$lines" = back ]; then
   back=$releases/$1
   [ -e "$back/images" ] || { echo "unknown $1"; exit 0; }

@@ -20,7 +20,7 @@
 # Where input ends without such a word, or nobody listens any more, it ends with Compose.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=owner.sh
-[ -n "${stack-}" ] || . "$(dirname "$0")/owner.sh"
+[ -n "${root-}" ] || . "$(dirname "$0")/owner.sh"
 cd /opt/torrust
 exec 9>.lock
 flock -n 9 || { echo waiting; flock -w 600 9 || { echo "another release or run is still at work on this host" >&2; exit 1; }; }
@@ -103,7 +103,7 @@ replaced_since() {
 # A stop makes Compose start it, and resets Docker's restart counter and back-off.
 stop_stale() {
   local ids id state started sources stale=()
-  mapfile -t ids < <(docker ps --all --quiet --filter "label=$compose_label.working_dir=$stack")
+  mapfile -t ids < <(docker ps --all --quiet --filter "label=$compose_label.working_dir=$root")
   [ "${#ids[@]}" -gt 0 ] || return 0
   while read -r id state started sources; do
     # shellcheck disable=SC2086 # a container's sources have no blanks
@@ -118,7 +118,7 @@ stop_stale() {
 project=$(project_in docker-compose.yml)
 in_the_way=$(strangers "$project")
 [ -z "$in_the_way" ] || { echo "$in_the_way"; exit 1; }
-former=$(containers_of_host | awk -F '|' -v stack="$stack" -v project="$project" '$4 == stack && $3 != project { print $3 }' | head -n 1)
+former=$(containers_of_host | awk -F '|' -v root="$root" -v project="$project" '$4 == root && $3 != project { print $3 }' | head -n 1)
 check_images
 listeners
 containers

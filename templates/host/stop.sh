@@ -1,7 +1,8 @@
 #!/bin/bash
 # Stops the stack in /opt/torrust and gives the host up, as root; the data stays.   usage: stop.sh ENVIRONMENT
 set -eu
-root=/opt/torrust
+# shellcheck source-path=SCRIPTDIR source=owner.sh
+[ -n "${root-}" ] || . "$(dirname "$0")/owner.sh"
 if [ ! -e "$root/docker-compose.yml" ]; then
   echo "nothing to stop"
   exit 0

@@ -69,7 +69,7 @@ impl Bench {
     fn call(&self, script: &str, args: &[&str], input: &[u8]) -> (bool, String) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/host");
         let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
-        let text = if script == "release.sh" { text("owner.sh") + &text(script) } else { text(script) };
+        let text = text("owner.sh") + &text(script);
         let text = text.replace("root=/opt/torrust", &format!("root={}", self.path("root").display()));
         let mut bash = Command::new("bash");
         bash.args(["-c", &text, "deployer"]).args(args).env("BENCH", self.0.path());

@@ -266,7 +266,7 @@ pub fn pulled_again(env: &Environment, told: &Told) -> Vec<String> {
 
 /// Has `images.sh` do it for these images.
 fn ask(work: &mut Work, how: How, images: &[String], input: Option<Cmd>) -> Result<Told> {
-    let script = Templates::of(&work.env)?.text("host/images.sh")?;
+    let script = Templates::of(&work.env)?.owner_script("images.sh")?;
     let tracker = work.env.tracker_reference();
     let known = work.env.tracker_image.as_ref().map_or("-".to_owned(), |known| known.id.clone());
     let environment = work.env.name.to_string();

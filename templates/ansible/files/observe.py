@@ -148,7 +148,7 @@ def ssh_ports():
         address, port = line.split()[3].rsplit(":", 1)
         owners = re.findall(r'"sshd",pid=(\d+)', line)
         # A session's forwarded port is sshd's too, but its process is a child.
-        if any(parent(owner) == "1" for owner in owners) and not address.startswith(("127.", "[::1]", "[::ffff:127.")):
+        if any(parent(owner) == "1" for owner in owners) and not address.startswith(LOOPBACK):
             ports.add(int(port))
     if unit("ssh.socket")["active"]:
         ports.update(int(port) for port in re.findall(r"\S*:(\d+) \(Stream\)", run("systemctl", "show", "-p", "Listen", "ssh.socket")[1]))
@@ -172,6 +172,15 @@ def own_port():
     return []
 
 
+# Nobody but the host itself reaches these.
+LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
+
+
+def denies_incoming(status):
+    return "deny (incoming)" in status or "reject (incoming)" in status
+
+
+@functools.cache
 def firewall_holds():
     """Whether incoming connections pass ufw already, so that ours did."""
     if os.path.exists(UNPROVEN):
@@ -180,9 +189,10 @@ def firewall_holds():
         enabled = re.search(r"^ENABLED=yes", read(before + "/ufw/ufw.conf") or "", re.M)
         return bool(enabled) and not re.search(r'^DEFAULT_INPUT_POLICY="ACCEPT"', read(before + "/default/ufw") or "", re.M)
     status = run("ufw", "status", "verbose")[1]
-    return status.startswith("Status: active") and ("deny (incoming)" in status or "reject (incoming)" in status)
+    return status.startswith("Status: active") and denies_incoming(status)
 
 
+@functools.cache
 def present_rules():
     return re.findall(r"^ufw (.+)$", run("ufw", "show", "added")[1], re.M)
 
@@ -190,8 +200,10 @@ def present_rules():
 def ssh_rules(ports):
     """A firewall that our connection passes lets in whom its owner wants: it gets no rule for SSH."""
     wanted = ["allow %d/tcp" % port for port in ports]
+    if not firewall_holds():
+        return wanted
     present = [rule.split(" comment ")[0] for rule in present_rules()]
-    return [rule for rule in wanted if not firewall_holds() or rule in present]
+    return [rule for rule in wanted if rule in present]
 
 
 # ufw lets these in by itself, or they belong to clients: DHCP, NTP, mDNS, LLMNR, SSDP.
@@ -211,7 +223,7 @@ def cut_off(rules):
         # What a container publishes passes by ufw; a high UDP port is a client's.
         skipped = name == "docker-proxy" or place in CLIENTS or protocol == "udp" and int(port) >= 32768
         covered = any(re.search(r"(^|[ ,])%s(/%s)?($|[ ,])" % (port, protocol), rule) for rule in rules)
-        if not skipped and not covered and not address.startswith(("127.", "[::1]", "[::ffff:127.")):
+        if not skipped and not covered and not address.startswith(LOOPBACK):
             found[place] = name
     return ["%s (%s)" % pair for pair in found.items()]
 
@@ -224,7 +236,7 @@ def firewall(wanted):
     ours = [rule[: -len(MARK)] for rule in present if rule.endswith(MARK)]
     return {
         "active": status.startswith("Status: active"),
-        "denies": "deny (incoming)" in status or "reject (incoming)" in status,
+        "denies": denies_incoming(status),
         "ipv6": not re.search(r"^IPV6=no", read("/etc/default/ufw") or "", re.M),
         "cut_off": cut_off(wanted),
         "missing": [rule for rule in wanted if rule not in bare],
@@ -253,6 +265,7 @@ def docker():
     }
 
 
+@functools.cache
 def docker_flags():
     """Docker's settings on its command line: with the same ones in daemon.json as well it does not start."""
     shown = pairs(run("systemctl", "show", "-p", "MainPID,ExecStart", "docker")[1])
