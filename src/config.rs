@@ -34,7 +34,7 @@ pub use advice::{MYSQL_PASSWORD_LIMIT, fits_grafana, fits_header};
 use document::Document;
 pub use formats::tag;
 pub use images::*;
-pub use lacks::{Lack, lacks, lacks_with_own_file, unfit_password};
+pub use lacks::{lacks, lacks_with_own_file, unfit_password};
 pub use model::*;
 pub use name::EnvironmentName;
 pub use problems::{Problem, Style};

@@ -26,7 +26,9 @@ pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
     }
 }
 
-fn hex(digest: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -60,10 +60,10 @@ impl Deadline {
         Self { started: Instant::now(), length }
     }
 
-    /// As long, but from now on.
+    /// The same time, begun so much later.
     #[must_use]
-    pub fn anew(self) -> Self {
-        Self::after(self.length)
+    pub fn later(self, by: Duration) -> Self {
+        Self { started: self.started + by, ..self }
     }
 
     /// The time left, or nothing when the deadline has passed.
@@ -125,7 +125,7 @@ pub fn has_route(address: SocketAddr) -> bool {
 }
 
 /// Random bytes: transaction ids and peer ids must not be guessable by others on the network.
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     bytes

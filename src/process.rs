@@ -171,7 +171,6 @@ impl Runner<'_> {
                     if stream == Stream::Err || !cmd.endless {
                         ran.keep(stream, &line);
                     }
-
                     self.out.program_said(&line);
                     hear(stream, &line, input)?;
                 }

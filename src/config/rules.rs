@@ -37,6 +37,11 @@ enum Protocol {
     Udp,
 }
 
+/// The address and port in this field.
+fn address(report: &Report, field: &str) -> Option<SocketAddr> {
+    report.document.string(field)?.parse().ok()
+}
+
 /// A service that users reach: what the rules need to know of it.
 struct Service {
     path: String,
@@ -52,7 +57,7 @@ impl Service {
         let document = report.document;
         let text = |field: &str| document.string(&format!("{path}.{field}"));
         Self {
-            address: text("bind_address").and_then(|text| text.parse().ok()),
+            address: address(report, &format!("{path}.bind_address")),
             domain: text("domain").map(str::to_ascii_lowercase),
             tls: protocol == Protocol::Tcp && document.is_true(&format!("{path}.use_tls_proxy")),
             protocol,

@@ -231,9 +231,8 @@ fn checks(config: &Config, host: &Host, relay: &Relay) -> Result<Vec<Check>> {
                 })),
             _ => {
                 let tracker = HttpTracker::new(base.join("/announce")).for_client(client);
-                let announce = if config.tracker.core.private { http_refusal } else { http_announce };
                 checks.extend([
-                    announce(&called, tracker, config.tracker.core.listed),
+                    http_peer(config, &called, tracker),
                     health(&called, base.join("/health_check")),
                 ]);
             }
@@ -247,15 +246,14 @@ fn udp_checks(config: &Config, host: &Host, port: u16) -> Vec<Check> {
         let why = "a private tracker starts no UDP tracker: UDP announces cannot carry a key";
         return vec![Check::skipped(format!("UDP tracker {port}"), why)];
     }
-    let udp = |host: String, family| {
-        udp(port, (listener::cookies(config, port), config.tracker.core.listed), host, family)
-    };
+    let (cookies, listed) = (listener::cookies(config, port), config.tracker.core.listed);
+    let udp = |host, family| udp(port, cookies, listed, host, family);
     let over_v6 = host.address_v6.clone().map(|address| udp(address, "IPv6"));
     std::iter::once(udp(host.address.clone(), "IPv4")).chain(over_v6).collect()
 }
 
 /// BEP 15 from connect to scrape, as one peer that leaves again.
-fn udp(port: u16, (cookies, listed): (Option<Duration>, bool), host: String, family: &'static str) -> Check {
+fn udp(port: u16, cookies: Option<Duration>, listed: bool, host: String, family: &'static str) -> Check {
     let name = format!("UDP tracker {port} over {family}: connect, {}", asked(listed));
     let ask = move |deadline| -> Answer {
         let found = probe::addresses(&host, port)
@@ -273,6 +271,12 @@ fn udp(port: u16, (cookies, listed): (Option<Duration>, bool), host: String, fam
         visited.into()
     };
     Check::answering(name, ask)
+}
+
+/// What a peer without a key and of an unknown torrent meets.
+fn http_peer(config: &Config, called: &str, tracker: HttpTracker) -> Check {
+    let core = &config.tracker.core;
+    if core.private { http_refusal(called, tracker) } else { http_announce(called, tracker, core.listed) }
 }
 
 fn http_announce(called: &str, tracker: HttpTracker, listed: bool) -> Check {
@@ -298,7 +302,7 @@ fn greeted(tracker: &dyn Tracker, listed: bool, deadline: Deadline) -> Result<St
 }
 
 /// A private tracker works when it refuses a peer without a key, and for that reason.
-fn http_refusal(called: &str, tracker: HttpTracker, _: bool) -> Check {
+fn http_refusal(called: &str, tracker: HttpTracker) -> Check {
     Check::new(format!("{called}: refuses an announce without a key"), move |deadline| {
         let expected = "a refusal for want of a key, as the tracker is private";
         match Visit::start(&tracker, Announce::seeder(InfoHash::random(), PEER_PORT), deadline) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,7 @@ pub fn over(ssh: &Ssh) -> Relay {
     let out = Mutex::new(ssh.runner().out.silent());
     let session: Mutex<Option<Session>> = Mutex::new(None);
     Relay::new(move |errand, mut deadline| {
+        let began = Instant::now();
         let asked = {
             let mut session = lock(&session);
             if !session.as_ref().is_some_and(Session::is_open) {
@@ -71,7 +72,7 @@ pub fn over(ssh: &Ssh) -> Relay {
                 *session = Some(Session::open(lock(&out).silent(), cmd.clone(), mark.clone(), opening)?);
             }
             // What the session took to open says nothing about who is asked.
-            deadline = deadline.anew();
+            deadline = deadline.later(began.elapsed());
             session.as_mut().map(|open| open.send(errand, deadline))
         };
         let (coming, ended) = asked.ok_or("no session is open")??;

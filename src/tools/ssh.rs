@@ -12,8 +12,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::digest::hex;
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
+use crate::probe::random;
 use crate::process::{Cmd, Ran, Runner};
 pub use host_key::{Pin, fingerprint, shown as shown_host_key};
 use sudo::as_root;
@@ -298,10 +300,7 @@ pub fn make_key(runner: Runner, private: &Path, comment: &str) -> Result<()> {
 /// A word that nothing on the host knows before we send it: what follows it is an answer to us.
 #[must_use]
 pub fn random_mark() -> String {
-    let mut bytes = [0; 12];
-    // Without the system's random numbers nothing here works: TLS and SSH want them, too.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().fold("answer-".to_owned(), |mark, byte| mark + &format!("{byte:02x}"))
+    format!("answer-{}", hex(&random::<12>()))
 }
 
 /// A word for the host's shell, whatever it contains.

@@ -150,13 +150,9 @@ fn backup(line: &str) -> Option<OnHost> {
     Some(OnHost {
         id: id.parse().ok()?,
         bytes: bytes.parse().ok()?,
-        sha256: is_sha256(sum).then(|| sum.to_owned()),
+        sha256: id::is_hex(sum, 64).then(|| sum.to_owned()),
         whole: (state != "unchecked").then_some(state == "ok"),
     })
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The backup of this ID on the host, or the `latest` of those that were made there.

@@ -31,17 +31,19 @@ fn is_id(text: &str) -> bool {
             |(found, wanted): (u8, u8)| if wanted == b'0' { found.is_ascii_digit() } else { found == wanted };
         text.len() == MADE.len() && text.bytes().zip(MADE.bytes()).all(fits)
     };
-    let sum = |text: &str| {
-        text.len() == SUM_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
     let parts: Vec<&str> = text.split('-').collect();
     // No host has made more releases than a number of ten digits.
     text.len() < 48
         && match parts[..] {
             [time, release] => made(time) && digits(release),
-            [time, release, checksum] => made(time) && digits(release) && sum(checksum),
+            [time, release, checksum] => made(time) && digits(release) && is_hex(checksum, SUM_DIGITS),
             _ => false,
         }
+}
+
+/// Whether it is so many hexadecimal digits, as the host writes checksums.
+pub fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn unknown_form(text: &str) -> Error {

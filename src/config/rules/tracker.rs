@@ -1,9 +1,8 @@
 //! The rules about the tracker's settings: what needs what, and which numbers do not go together.
 
-use std::net::SocketAddr;
-
 use super::super::Images;
 use super::super::problems::Report;
+use super::address;
 use crate::services::tracker::schema::Schema;
 
 /// Every rule about the settings; each notes what it finds.
@@ -128,9 +127,9 @@ fn clients_reach_the_trackers(report: &mut Report) {
         for index in 0..report.document.count(list) {
             let tracker = format!("{list}[{index}]");
             let field = format!("{tracker}.bind_address");
-            let address: Option<SocketAddr> =
-                report.document.string(&field).and_then(|text| text.parse().ok());
-            let Some(address) = address.filter(|address| address.ip().is_loopback()) else { continue };
+            let Some(address) = address(report, &field).filter(|address| address.ip().is_loopback()) else {
+                continue;
+            };
             // For the TLS proxy there is a rule of its own.
             if list.ends_with("http_trackers") && report.document.is_true(&format!("{tracker}.use_tls_proxy"))
             {

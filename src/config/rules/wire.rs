@@ -1,9 +1,7 @@
 //! The rules about secrets that clients of the stack would send in clear text.
 
-use std::net::SocketAddr;
-
 use super::super::problems::Report;
-use super::API;
+use super::{API, address};
 
 /// Each notes what it finds.
 pub const RULES: &[fn(&mut Report)] = &[api_is_private_or_has_tls, grafana_has_tls];
@@ -15,8 +13,7 @@ fn has_errors(report: &Report) -> bool {
 
 fn api_is_private_or_has_tls(report: &mut Report) {
     let field = format!("{API}.bind_address");
-    let address: Option<SocketAddr> = report.document.string(&field).and_then(|text| text.parse().ok());
-    let Some(address) = address.filter(|address| !address.ip().is_loopback()) else { return };
+    let Some(address) = address(report, &field).filter(|address| !address.ip().is_loopback()) else { return };
     if has_errors(report) || report.document.is_true(&format!("{API}.use_tls_proxy")) {
         return;
     }

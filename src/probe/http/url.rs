@@ -124,6 +124,7 @@ impl Url {
         Agent::with_parts(config, DefaultConnector::default(), Way(self.at.clone()))
     }
 }
+
 /// Finds the address of whom a URL names, or of whom is to be asked in their place.
 #[derive(Debug)]
 struct Way(Option<String>);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::listener::families;
 use super::schema::Schema;
 use super::{DATABASE_FOLDER, ETC_INSIDE, USER_ID};
-use crate::config::{self, Config, Database, HttpApi, Lack, Server, lacks, lacks_with_own_file};
+use crate::config::{self, Config, Database, HttpApi, Server, lacks, lacks_with_own_file};
 use crate::error::{Code, Error, Result};
 use crate::render::Templates;
 use crate::services::mysql;
@@ -19,32 +19,22 @@ use crate::store::Environment;
 /// # Errors
 /// The image's schema cannot do what is configured, or the template does not fit.
 pub(super) fn tracker_toml(env: &Environment) -> Result<Vec<u8>> {
-    let schema = env.schema();
+    fits(env)?;
     if let Some(own) = &env.choices.tracker_toml {
-        refuse(env, schema, &lacks_with_own_file(&env.config, schema))?;
         return Ok(own.clone().into_bytes());
     }
-    refuse(env, schema, &lacks(&env.config, schema))?;
+    let schema = env.schema();
     refuse_older_template(env, schema)?;
     Templates::of(env)?.render(&format!("tracker/tracker-{schema}.toml.j2"), &values(env))
 }
 
-/// Refuses a configuration that the image's schema cannot do, before it is stored.
+/// Refuses what the image's schema cannot do: release 3.0.0 would silently ignore what it does not know.
 ///
 /// # Errors
 /// `config_invalid`, with all that does not fit.
 pub fn fits(env: &Environment) -> Result<()> {
-    let schema = env.schema();
-    let own = env.choices.tracker_toml.is_some();
-    refuse(
-        env,
-        schema,
-        &if own { lacks_with_own_file(&env.config, schema) } else { lacks(&env.config, schema) },
-    )
-}
-
-/// Refuses what the schema cannot do: release 3.0.0 would silently ignore what it does not know.
-fn refuse(env: &Environment, schema: Schema, lacks: &[Lack]) -> Result<()> {
+    let (schema, own) = (env.schema(), env.choices.tracker_toml.is_some());
+    let lacks = if own { lacks_with_own_file(&env.config, schema) } else { lacks(&env.config, schema) };
     if lacks.is_empty() {
         return Ok(());
     }
