@@ -34,6 +34,8 @@ pub const OVERRIDES: &[&str] = &[
     "SessionType=default",
     "StdinNull=no",
     "ForkAfterAuthentication=no",
+    // An earlier `-t` holds against it.
+    "RequestTTY=no",
     // The stored key is the authority for who the host is.
     "NoHostAuthenticationForLocalhost=no",
     "VerifyHostKeyDNS=no",
