@@ -2,7 +2,7 @@
 //! program, and `/dev/zero` would fill its memory.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -53,7 +53,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// It cannot be read, is larger than [`LIMIT`], or a signal came.
 pub fn standard_input() -> io::Result<Vec<u8>> {
     let interrupt = Interrupt::listen().map_err(io::Error::other)?;
-    wait(&in_background(io::stdin()), &interrupt, None)
+    collect(&in_background(io::stdin()), || stop(&interrupt, None).map(|()| true))
 }
 
 /// What a program printed, and how it ended.
@@ -83,55 +83,68 @@ pub fn printed_by(command: &mut Command, deadline: Duration) -> io::Result<Print
 }
 
 fn end_of(child: &mut Child, interrupt: &Interrupt, until: Instant) -> io::Result<Printed> {
-    let piped = |stream: Option<Box<dyn Read + Send>>| stream.map(in_background);
-    let out = piped(child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
-    let err = piped(child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>));
-    let read = |stream: Option<Receiver<_>>| {
-        stream.map_or(Ok(vec![]), |stream| wait(&stream, interrupt, Some(until)))
-    };
-    let (out, err) = (read(out)?, read(err)?);
-    // Both streams are closed, so its end is near.
-    loop {
-        if let Some(status) = child.try_wait()? {
-            // Ctrl-C reaches the program, too: it may have ended before our own signal is noted.
-            if !status.success() {
-                std::thread::sleep(ROUND);
-                stop(interrupt, None)?;
-            }
-            return Ok(Printed { status, out, err });
-        }
+    let (out, err) = (child.stdout.take().map(in_background), child.stderr.take().map(in_background));
+    // What it leaves behind, such as an agent, may hold the streams open.
+    let mut goes_on = || {
         stop(interrupt, Some(until))?;
+        Ok(child.try_wait()?.is_none())
+    };
+    let mut read = |stream: Option<_>| stream.map_or(Ok(vec![]), |stream| collect(&stream, &mut goes_on));
+    let (out, err) = (read(out)?, read(err)?);
+    while goes_on()? {
         std::thread::sleep(ROUND);
     }
+    let status = child.wait()?;
+    // Ctrl-C reaches the program, too: it may have ended before our own signal is noted.
+    if !status.success() {
+        std::thread::sleep(ROUND);
+        stop(interrupt, None)?;
+    }
+    Ok(Printed { status, out, err })
 }
 
-/// A read from a pipe or a terminal ends when the other side likes.
+/// A read from a pipe or a terminal ends when the other side likes: pieces of up to one byte more than [`LIMIT`].
 fn in_background(stream: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || sender.send(all_of(stream)));
+    std::thread::spawn(move || {
+        let mut stream = stream.take(LIMIT + 1);
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let read = stream.read(&mut piece).map(|length| piece[..length].to_vec());
+            let ends =
+                read.as_ref().map_or_else(|cause| cause.kind() != ErrorKind::Interrupted, Vec::is_empty);
+            if sender.send(read).is_err() || ends {
+                return;
+            }
+        }
+    });
     receiver
 }
 
-fn wait(
-    reader: &Receiver<io::Result<Vec<u8>>>,
-    interrupt: &Interrupt,
-    until: Option<Instant>,
+/// All pieces, to the stream's end; or to a round without one after which nothing more is expected.
+fn collect(
+    pieces: &Receiver<io::Result<Vec<u8>>>,
+    mut goes_on: impl FnMut() -> io::Result<bool>,
 ) -> io::Result<Vec<u8>> {
+    let mut all = vec![];
     loop {
-        match reader.recv_timeout(ROUND) {
-            Ok(read) => return read,
-            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("its reader is gone")),
-            Err(RecvTimeoutError::Timeout) => stop(interrupt, until)?,
+        match pieces.recv_timeout(ROUND) {
+            Ok(Err(cause)) if cause.kind() == ErrorKind::Interrupted => {}
+            Ok(piece) => all.extend(piece?),
+            Err(RecvTimeoutError::Disconnected) => return Ok(all),
+            Err(RecvTimeoutError::Timeout) if goes_on()? => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(all),
         }
+        check_size(&all)?;
     }
 }
 
 fn stop(interrupt: &Interrupt, until: Option<Instant>) -> io::Result<()> {
     if interrupt.wanted() {
-        return Err(io::Error::new(io::ErrorKind::Interrupted, "a signal came"));
+        return Err(io::Error::new(ErrorKind::Interrupted, "a signal came"));
     }
     if until.is_some_and(|until| Instant::now() > until) {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not end in time"));
+        return Err(io::Error::new(ErrorKind::TimedOut, "it did not end in time"));
     }
     Ok(())
 }
@@ -139,15 +152,20 @@ fn stop(interrupt: &Interrupt, until: Option<Instant>) -> io::Result<()> {
 fn all_of(stream: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = vec![];
     stream.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        let mib = LIMIT >> 20;
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {mib} MiB")));
-    }
+    check_size(&bytes)?;
     Ok(bytes)
 }
 
+fn check_size(bytes: &[u8]) -> io::Result<()> {
+    if bytes.len() as u64 > LIMIT {
+        let mib = LIMIT >> 20;
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {mib} MiB")));
+    }
+    Ok(())
+}
+
 fn text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -189,7 +207,10 @@ mod tests {
             (b"out\n".into(), b"err\n".into(), Some(3))
         );
         let fault = |script: &str, deadline| run(script, deadline).err().unwrap().kind();
-        assert_eq!(fault("exec sleep 600", 200), io::ErrorKind::TimedOut);
-        assert_eq!(fault("exec cat /dev/zero", 20_000), io::ErrorKind::FileTooLarge);
+        // What holds the streams open after it, as an agent does, is not waited for.
+        let printed = run("sleep 30 & echo out", 20_000).unwrap();
+        assert_eq!((printed.out, printed.status.code()), (b"out\n".into(), Some(0)));
+        assert_eq!(fault("exec sleep 600", 200), ErrorKind::TimedOut);
+        assert_eq!(fault("exec cat /dev/zero", 20_000), ErrorKind::FileTooLarge);
     }
 }

@@ -16,7 +16,7 @@ use super::configure;
 use super::release::schema;
 use crate::app::App;
 use crate::bundle::Bundle;
-use crate::config::EnvironmentName;
+use crate::config::{EnvironmentName, formats};
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
 use crate::providers;
@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(short, long, alias = "env-file", value_name = "FILE")]
     file: Option<PathBuf>,
     /// The host's address in what is rendered; it is not contacted
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = formats::one_host)]
     instance_ip: IpAddr,
     /// The folder for the files
     #[arg(long, value_name = "DIR")]

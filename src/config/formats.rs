@@ -1,12 +1,16 @@
 //! The texts that have a form: how the schema names each, and what makes one valid.
 
 mod addresses;
+mod image;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{name, schedule, secret};
+pub use addresses::one_host;
 use addresses::{check_bind_address, check_database_host, check_external_ip, check_host};
+use image::check_image;
+pub use image::tag;
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Debug)]
@@ -159,47 +163,6 @@ fn check_schedule(text: &str) -> Verdict {
     let fix =
         "write minute, hour, day of month, month and day of week, such as \"0 3 * * *\": every day at 03:00";
     schedule::on_calendar(text).map(drop).or_else(|what| flaw(what, fix))
-}
-
-fn check_image(text: &str) -> Verdict {
-    let valid = || {
-        let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
-        let hex = |hash: &str| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        let digest_fits = digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(hex));
-        // A colon before the last slash belongs to the registry's port.
-        let (folders, last) = rest.rsplit_once('/').map_or(("", rest), |(folders, last)| (folders, last));
-        let (image, tag) = last.split_once(':').map_or((last, None), |(image, tag)| (image, Some(tag)));
-        let word = |part: &str, more: &str| {
-            !part.is_empty()
-                && part.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-        };
-        let lower = |part: &str| word(part, "._-") && !part.contains(|c: char| c.is_ascii_uppercase());
-        let mut parts = folders.split('/').filter(|_| !folders.is_empty());
-        let first_fits = parts.next().is_none_or(|first| word(first, "._-:"));
-        let tag_fits = tag.is_none_or(|tag| tag.len() <= 128 && word(tag.trim_start_matches('_'), "._-"));
-        digest_fits && first_fits && parts.all(lower) && lower(image) && tag_fits
-    };
-    if valid() {
-        return Ok(());
-    }
-    flaw(
-        format!("`{text}` is no image reference"),
-        "write NAME:TAG, with a registry in front where it is not Docker Hub: \"registry.example.com/torrust/tracker:v3.0.0\"",
-    )
-}
-
-/// The value of an option that names a tag: another text would be stored, and refused by the engine only.
-///
-/// # Errors
-/// It is no tag, and what one is made of.
-pub fn tag(text: &str) -> Result<String, String> {
-    let start = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let inner = |c: char| start(c) || c == '.' || c == '-';
-    if text.len() <= 128 && text.starts_with(start) && text.chars().all(inner) {
-        return Ok(text.to_owned());
-    }
-    Err("this is no tag of an image; write 1 to 128 letters, digits, _, . and -, without . or - at the start, such as develop; the image itself is images.tracker in the configuration".to_owned())
 }
 
 fn check_size(text: &str) -> Verdict {

@@ -133,6 +133,11 @@ fn external_ips_differ(config: &Config) -> Option<Lack> {
     })
 }
 
+/// What a part of a URL's path has as it stands: `pchar` of RFC 3986, 3.3, without what is encoded.
+fn fits_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c)
+}
+
 /// The tracker makes a URL of user and password without encoding `%`, and its client decodes it.
 fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
     let Some(server) = config.tracker.core.database.as_ref().and_then(Database::server) else {
@@ -147,9 +152,14 @@ fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
     let username =
         has_escape(&server.username).then(|| lack("username", CHANGED, "choose a user's name without `%`"));
     let password = password.and_then(unfit_password).map(|(what, fix)| lack("password", what, fix));
-    let is_postgresql = matches!(config.tracker.core.database, Some(Database::Postgresql(_)));
-    let database = (is_postgresql && has_escape(&server.database_name))
-        .then(|| lack("database_name", CHANGED, "choose a database's name without `%`"));
+    let database = (!server.database_name.chars().all(fits_path)).then(|| {
+        let fix = "choose a name of ASCII letters, digits, `_`, `-` and `.`, such as torrust_tracker";
+        lack(
+            "database_name",
+            "a tracker of schema 3.0.0 makes the name a part of a URL, where it would become another text",
+            fix,
+        )
+    });
     database.into_iter().chain(username).chain(password).collect()
 }
 

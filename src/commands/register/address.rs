@@ -64,11 +64,8 @@ fn split(text: &str) -> Parts<'_> {
 /// The host alone: an IP address of one machine, or a word that can be a name.
 fn checked(text: &str) -> std::result::Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        if ip.is_unspecified() || ip.is_multicast() {
-            return Err(format!("{ip} is not the address of one host"));
-        }
-        return Ok(bare.to_owned());
+    if bare.parse::<IpAddr>().is_ok() {
+        return formats::one_host(bare).map(|_| bare.to_owned());
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let numeric = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
@@ -184,6 +181,8 @@ mod tests {
             "0.0.0.0",
             "::",
             "224.0.0.1",
+            "255.255.255.255",
+            "::ffff:0.0.0.0",
             "ssh://",
             "user@",
             "a;b",

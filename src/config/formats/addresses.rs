@@ -102,6 +102,20 @@ pub(super) fn check_database_host(text: &str) -> Verdict {
     }
 }
 
+/// The value of an option that names a host by its address.
+///
+/// # Errors
+/// It is no IP address, or not that of one host.
+pub fn one_host(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr = text
+        .parse()
+        .map_err(|_| format!("{text:?} is no IP address; type one such as 203.0.113.7 or 2001:db8::7"))?;
+    if ip.to_canonical().is_unspecified() || is_of_many(ip.to_canonical()) {
+        return Err(format!("{ip} is not the address of one host"));
+    }
+    Ok(ip)
+}
+
 /// Whether an address stands for many machines.
 fn is_of_many(ip: IpAddr) -> bool {
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)

@@ -9,6 +9,7 @@ use crate::services::tracker::schema::Schema;
 pub const RULES: &[fn(&mut Report)] = &[
     what_needs_a_database,
     keys_need_a_private_tracker,
+    lists_need_the_api,
     intervals_fit,
     connection_ids_last,
     tls_proxy_is_a_reverse_proxy,
@@ -55,6 +56,22 @@ fn keys_need_a_private_tracker(report: &mut Report) {
             "only a private tracker has keys, and the tracker refuses to start with this otherwise",
             "remove `private_mode`, or set \"private\": true",
         );
+    }
+}
+
+/// The API is the only door to the keys and to the whitelist.
+fn lists_need_the_api(report: &mut Report) {
+    let path = "tracker.http_api";
+    if !is_null(report, path) {
+        return;
+    }
+    for (field, what) in [
+        ("private", "without the API no key can be made: nobody new may announce"),
+        ("listed", "without the API no torrent can be listed: only those in the database are served"),
+    ] {
+        if report.document.is_true(&format!("{CORE}.{field}")) {
+            report.warning(path, what, format!("give `http_api`, or set `core.{field}` to false"));
+        }
     }
 }
 
