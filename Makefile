@@ -7,7 +7,7 @@ SCRIPTS = $(shell git ls-files '*.sh' '*/sbin/*' .ci/run)
 FAKES = $(shell git ls-files tests/cli/fakes)
 PYTHON = $(shell git ls-files '*.py')
 
-.PHONY: help demo test test-unproven ci bench clean
+.PHONY: help demo test ci bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -18,10 +18,6 @@ demo: ## From nothing to the real tracker answering announces on a host of its o
 test: ## All tests: units, the command line, the documentation, and end to end on the lab
 	lab/tools.sh rust nextest
 	lab/with.sh cargo nextest run --locked --run-ignored all
-
-test-unproven: ## End-to-end tests that have not yet passed with the latest changes (.config/nextest.toml lists them)
-	lab/tools.sh rust nextest
-	lab/with.sh cargo nextest run --locked --run-ignored all --profile unproven
 
 ci: ## Format, lints, scripts, playbook, OpenTofu files, licences, and the tests that need no host
 	lab/tools.sh rust rust_lints ssh ansible ansible_lint nextest deny shellcheck go

@@ -114,7 +114,7 @@ impl Case {
     /// The container's id: another one after it was made anew.
     fn container(&self, service: &str) -> String {
         self.host.exec(&format!(
-            "docker inspect --format '{{{{.Id}}}} {{{{.State.StartedAt}}}}' torrust-{service}-1"
+            "docker inspect --format '{{{{.Id}}}} {{{{.State.StartedAt}}}}' torrust-deployer-stack-{service}-1"
         ))
     }
 
