@@ -133,9 +133,15 @@ fn external_ips_differ(config: &Config) -> Option<Lack> {
     })
 }
 
-/// What a part of a URL's path has as it stands: `pchar` of RFC 3986, 3.3, without what is encoded.
+/// What a URL's path has as it stands (`pchar` of RFC 3986, 3.3): the client for MySQL takes the path without decoding it.
 fn fits_path(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c)
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c)
+}
+
+/// The client for PostgreSQL decodes the path, of which it drops slashes at the start; `.` and `..` between slashes are resolved
+/// when the URL is made (RFC 3986, 5.2.4).
+fn is_decoded_as_it_was(name: &str) -> bool {
+    !has_escape(name) && !name.starts_with('/') && !name.split('/').any(|part| [".", ".."].contains(&part))
 }
 
 /// The tracker makes a URL of user and password without encoding `%`, and its client decodes it.
@@ -152,13 +158,14 @@ fn unfit_for_the_server(config: &Config) -> Vec<Lack> {
     let username =
         has_escape(&server.username).then(|| lack("username", CHANGED, "choose a user's name without `%`"));
     let password = password.and_then(unfit_password).map(|(what, fix)| lack("password", what, fix));
-    let database = (!server.database_name.chars().all(fits_path)).then(|| {
+    let survives = match config.tracker.core.database {
+        Some(Database::Postgresql(_)) => is_decoded_as_it_was(&server.database_name),
+        _ => server.database_name.chars().all(fits_path),
+    };
+    let database = (!survives).then(|| {
+        let what = "a tracker of schema 3.0.0 makes the name a part of a URL, and another text would reach the server";
         let fix = "choose a name of ASCII letters, digits, `_`, `-` and `.`, such as torrust_tracker";
-        lack(
-            "database_name",
-            "a tracker of schema 3.0.0 makes the name a part of a URL, where it would become another text",
-            fix,
-        )
+        lack("database_name", what, fix)
     });
     database.into_iter().chain(username).chain(password).collect()
 }
