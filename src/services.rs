@@ -72,6 +72,8 @@ pub struct Container {
     /// The most memory that it may use, as `1g`. All of a full stack's together leave the system of a host with 4 GB its
     /// part, so that whatever grows ends itself and not its neighbours; the tracker, whose swarms are in memory, has most.
     pub memory: &'static str,
+    /// How many files and connections it may have open; Docker's default when nothing is said, which may be 1024.
+    pub open_files: Option<u32>,
     /// What of root's rights it keeps; all others are taken away.
     pub capabilities: Vec<&'static str>,
     /// Whether its file system is read-only but for its mounts and `/tmp`.
@@ -92,6 +94,10 @@ pub const NETWORKS: &[&str] =
 /// Networks that nothing leads out of. Their containers talk to each other over IPv4 alone: where Docker makes no rules for
 /// IPv6, the host's firewall drops it between two containers, and who tries it first loses seconds.
 pub const INTERNAL_NETWORKS: &[&str] = &["database"];
+
+/// How many files and connections a service that many clients reach may have open. More idle connections would not fit
+/// into Caddy's memory, and a host that is a container itself may not be able to permit more than 20,000.
+pub const MANY_OPEN_FILES: u32 = 16_384;
 
 /// The two protocols of a published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -102,6 +102,7 @@ fn container(env: &Environment) -> Container {
             .map(Into::into)
             .into(),
         memory: "256m",
+        open_files: Some(super::MANY_OPEN_FILES),
         // The image's program carries it as a file capability: where it is out of reach the program may not even start.
         capabilities: vec!["NET_BIND_SERVICE"],
         read_only: true,

@@ -108,6 +108,7 @@ fn container(env: &Environment) -> Container {
         ],
         stop_signal: Some("SIGINT"),
         memory: "1536m",
+        open_files: Some(super::MANY_OPEN_FILES),
         // What the image's entry point needs to prepare its folders and to become the tracker's user.
         capabilities: vec!["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
         // An address of one family leaves the other to a second listener: IPv4 peers would get addresses of IPv6 form.

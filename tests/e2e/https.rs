@@ -71,6 +71,13 @@ fn with_its_own_authority_and_the_clients_real_addresses() {
     assert_checks(&report, "HTTP tracker tracker.lab.test: announce", "passed", 1);
     assert_checks(&report, "API api.lab.test", "passed", 3);
 
+    let limit = |service: &str| {
+        host.exec(&format!("grep 'open files' /proc/$(docker inspect --format '{{{{.State.Pid}}}}' torrust-deployer-stack-{service}-1)/limits"))
+    };
+    for service in ["tracker", "caddy"] {
+        assert!(limit(service).contains(" 16384 "), "{service}: {}", limit(service));
+    }
+
     // The tracker sees the clients' real addresses, whatever they claim.
     let root = desk.write(
         "root.pem",

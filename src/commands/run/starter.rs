@@ -82,8 +82,7 @@ impl<'w> Starter<'w> {
         match self.failure {
             Some(failure) => Err(failure.why(log)),
             None if ran.ok() && self.up == Up::Done => Ok((self.changed, self.last)),
-            None => Err(Error::new(Code::ServiceUnhealthy, "Docker Compose could not start the stack")
-                .why(words_of_compose(&ran.complaint()))
+            None => Err(not_started(&words_of_compose(&ran.complaint()))
                 .why(log)
                 .help(format!("look on the host: {shown}"))),
         }
@@ -231,6 +230,17 @@ fn answer_failed(containers: &[Container], input: &mut Input) {
     }
 }
 
+fn not_started(words: &str) -> Error {
+    let error = Error::new(Code::ServiceUnhealthy, "Docker Compose could not start the stack").why(words);
+    if !words.contains("rlimit type 7") {
+        return error;
+    }
+    error.help(format!(
+        "the host permits a container fewer than {} open files; let it permit more: systemctl show docker --property LimitNOFILE",
+        services::MANY_OPEN_FILES
+    ))
+}
+
 /// Without the names of all that went well.
 fn words_of_compose(complaint: &str) -> String {
     let progress =
@@ -277,4 +287,16 @@ fn other_image(name: &EnvironmentName, rest: &str) -> Error {
 fn half_restored(name: &EnvironmentName, id: &str) -> Error {
     Error::new(Code::StateRefused, format!("a restore of {id} was cut off on the host"))
         .help(format!("end or undo it: torrust-tracker-deployer backup {name} restore {}", typed(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_limit_of_open_files_says_what_to_raise() {
+        let words = "OCI runtime create failed: error setting rlimit type 7: operation not permitted";
+        assert!(not_started(words).helps()[0].contains("fewer than 16384 open files"));
+        assert!(not_started("no space left on device").helps().is_empty());
+    }
 }
