@@ -131,9 +131,8 @@ fn collect(
         match pieces.recv_timeout(ROUND) {
             Ok(Err(cause)) if cause.kind() == ErrorKind::Interrupted => {}
             Ok(piece) => all.extend(piece?),
-            Err(RecvTimeoutError::Disconnected) => return Ok(all),
             Err(RecvTimeoutError::Timeout) if goes_on()? => {}
-            Err(RecvTimeoutError::Timeout) => return Ok(all),
+            Err(_) => return Ok(all),
         }
         check_size(&all)?;
     }

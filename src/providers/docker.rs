@@ -3,6 +3,8 @@
 //! What it makes carries the label [`OWNER`] with the environment's folder, so that it removes exactly its own.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -24,6 +26,11 @@ pub const STEPS: &[Step] = &[
     Step { title: "Wait for SSH", run: host::wait_for_ssh },
     Step { title: "Look at the host", run: host::inspect },
 ];
+
+/// How long something may take to be found that the engine says is there already.
+const LATE: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const ROUND: Duration = Duration::from_millis(500);
 
 /// The label of everything we make in the engine.
 const OWNER: &str = "org.torrust.deployer.environment";
@@ -88,7 +95,23 @@ fn host_image(work: &Work) -> Result<(String, Vec<render::File>)> {
     Ok((format!("torrust-tracker-deployer/host:{}", &sha256(all)[..12]), context))
 }
 
+/// What a call that was killed had begun goes on in the engine, and may be there before ours is: then it is found.
 fn create_host(work: &mut Work) -> Result<String> {
+    let until = Instant::now() + LATE;
+    loop {
+        match find_or_make(work) {
+            Err(error) if is_there_already(&error) && Instant::now() < until => thread::sleep(ROUND),
+            made => return made,
+        }
+    }
+}
+
+fn is_there_already(error: &Error) -> bool {
+    let said = |text| error.causes().iter().any(|cause| cause.contains(text));
+    said("already exists") || said("is already in use by container")
+}
+
+fn find_or_make(work: &mut Work) -> Result<String> {
     let (name, owner) = (instance(work), owner(work)?);
     let there = inspect(work, "container", &name)?;
     let made = if let Some(container) = there {

@@ -91,6 +91,29 @@ fn what_was_made_before_ctrl_c_is_kept_and_used_again() {
     assert_eq!(world.calls("docker network create"), 0);
 }
 
+/// The engine goes on with what a killed call asked of it.
+#[test]
+fn what_the_engine_finishes_late_is_found() {
+    for (made, said) in [
+        ("'network create') ", "network with name torrust-tracker-vm-demo already exists"),
+        (
+            "'run --detach') ",
+            "Conflict. The container name \"/torrust-tracker-vm-demo\" is already in use by container \"1\".",
+        ),
+    ] {
+        let world = World::with_tools();
+        let late = format!(
+            "{made} echo >>\"$FAKE/refused\"; echo 'Error response from daemon: {said}' >&2; code=1; "
+        );
+        let docker =
+            include_str!("fakes/docker").replace(made, &late).replace("\nesac", "\nesac\nexit ${code:-0}");
+        world.fake("docker", &docker);
+        world.ok(&["create", "demo"]);
+        world.ok(&["provision", "demo"]);
+        assert_eq!(world.read("../refused").lines().count(), 1, "{said}");
+    }
+}
+
 #[test]
 fn after_kill_9_in_any_step_the_same_command_works() {
     for (program, step) in [

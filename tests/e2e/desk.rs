@@ -301,6 +301,7 @@ impl Running {
         self.hear(text);
         thread::sleep(delay);
         self.signal(Signal::KILL);
-        assert_eq!(self.end().code, None, "it ended before it was killed");
+        let ran = self.end();
+        assert_eq!(ran.code, None, "it ended before it was killed, {delay:?} after {text:?}: {}", ran.err);
     }
 }
