@@ -175,16 +175,21 @@ impl App {
     }
 }
 
-/// A short path: a socket's may have 104 characters at most on some systems. One per process, so that
-/// commands do not close each other's connection.
+/// The longest folder for sockets: with what `ssh` adds, a socket's path may have 104 characters on some systems.
+const SOCKETS: usize = 60;
+
+/// One per process, so that commands do not close each other's connection; in the user's own folder for such things, where
+/// there is one.
 fn control_path(folder: &Path) -> PathBuf {
     let id = sha256(absolute(folder).as_os_str().as_encoded_bytes());
     let user = rustix::process::getuid().as_raw();
-    Path::new("/tmp").join(format!("torrust-deployer-{user}")).join(format!(
-        "{}-{}",
-        &id[..8],
-        std::process::id()
-    ))
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = own.filter(|own| own.is_absolute() && own.as_os_str().len() <= SOCKETS && own.is_dir());
+    let sockets = own.map_or_else(
+        || Path::new("/tmp").join(format!("torrust-deployer-{user}")),
+        |own| own.join("torrust-deployer"),
+    );
+    sockets.join(format!("{}-{}", &id[..8], std::process::id()))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,6 +30,9 @@ pub use releases::Release;
 const FILE: &str = "environment.json";
 /// The state before the last change, for the day when the file is damaged from outside.
 const PREVIOUS: &str = "environment.previous.json";
+
+/// How old a file is that nobody is writing any more.
+const LEFT: Duration = Duration::from_mins(1);
 
 /// The folder with one folder per environment.
 #[derive(Clone, Debug)]
@@ -214,7 +218,8 @@ fn replace(folder: &Path, text: &[u8]) -> std::io::Result<()> {
     let (target, previous) = (folder.join(FILE), folder.join(PREVIOUS));
     if target.exists() {
         let _ = fs::remove_file(&previous);
-        fs::hard_link(&target, &previous)?;
+        // Some file systems have no hard links.
+        fs::hard_link(&target, &previous).or_else(|_| fs::copy(&target, &previous).map(drop))?;
     }
     write_whole(folder, FILE, text)
 }
@@ -226,6 +231,17 @@ fn write_whole(folder: &Path, name: &str, text: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(folder.join(name)).map_err(|error| error.error)?;
     fs::File::open(folder)?.sync_all()
+}
+
+/// What a kill left of [`write_whole`]: it has a copy of the configuration. A reader without the lock may be writing one now.
+fn remove_leftovers(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp")) {
+        let age = entry.metadata().and_then(|data| data.modified()).map(|modified| modified.elapsed());
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > LEFT)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn damaged(file: &Path, error: &serde_json::Error) -> Error {

@@ -53,7 +53,6 @@ fn bytes_that_are_no_text_do_not_stop_the_lines() {
 /// A hostile host could fill this machine's memory, or its disk.
 #[test]
 fn an_answer_without_an_end_is_stopped() {
-    let began = Instant::now();
     assert_eq!(run(&sh("tr '\\0' x </dev/zero")), Err(Code::ToolFailed));
     assert_eq!(run(&sh("yes $(printf %01000d 0)")), Err(Code::ToolFailed));
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +64,6 @@ fn an_answer_without_an_end_is_stopped() {
     let ran = runner.run_into(&endless, fs::File::create(&path).unwrap());
     assert_eq!(ran.unwrap_err().code(), Code::ToolFailed);
     assert!(fs::metadata(&path).unwrap().len() < 100_000);
-    assert!(began.elapsed() < Duration::from_mins(1));
 }
 
 #[test]

@@ -93,8 +93,23 @@ impl<'r> Record<'r> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         let path = folder.join(FILE);
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.write_all(&line)
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        if is_torn(&mut file)? {
+            line.insert(0, b'\n');
+        }
+        file.write_all(&line)
     }
+}
+
+/// Whether the last line was cut off, as on a full disk: the next one must not become a part of it.
+fn is_torn(file: &mut File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// A command that ended, as its line tells.

@@ -48,6 +48,7 @@ impl Lock {
                 file.set_len(0).map_err(failed)?;
                 serde_json::to_writer(&file, &holder).map_err(|error| failed(error.into()))?;
                 file.flush().map_err(failed)?;
+                super::remove_leftovers(folder);
                 return Ok(Self { _file: file });
             }
         }

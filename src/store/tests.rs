@@ -254,6 +254,35 @@ fn the_history_grows_line_by_line() {
 }
 
 #[test]
+fn a_line_that_was_cut_off_takes_no_other_with_it() {
+    let (_folder, store) = store();
+    let (env, _lock) = stored(&store, "demo");
+    let remember = || store.remember(&env.name, "run", Timestamp::now(), None, &[]).unwrap();
+    remember();
+    let file = store.folder(&env.name).join("history.jsonl");
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, whole.clone() + &whole[..20]).unwrap();
+    remember();
+    assert_eq!(store.recent(&env.name).unwrap().len(), 2);
+}
+
+#[test]
+fn what_a_kill_left_of_a_write_goes_with_the_next_lock() {
+    let (_folder, store) = store();
+    let (env, lock) = stored(&store, "demo");
+    let file = |name: &str, age: u64| {
+        let path = store.folder(&env.name).join(name);
+        let file = fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+        path
+    };
+    let (old, new, other) = (file(".tmpOld", 120), file(".tmpNew", 1), file("kept", 120));
+    drop(lock);
+    let _lock = store.lock(&env.name, "run").unwrap();
+    assert_eq!((old.exists(), new.exists(), other.exists()), (false, true, true));
+}
+
+#[test]
 fn releases_are_kept_by_number_and_only_as_long_as_the_host_has_them() {
     let (_folder, store) = store();
     let (mut env, _lock) = stored(&store, "demo");

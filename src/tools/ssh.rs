@@ -269,14 +269,15 @@ fn make_private_folder(control: &Path) -> Result<()> {
             format!("cannot use {} for the SSH connection's socket", folder.display()),
         )
         .why(why)
-        .help(format!("remove it: rm -r {}", folder.display()))
+        .help(format!("remove it: rm -r {}", shown_path(folder)))
+        .help("or name a folder of your own for sockets: export XDG_RUNTIME_DIR=\"$(mktemp -d)\"")
     };
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| refused(error.to_string()))?;
     let metadata = std::fs::symlink_metadata(folder).map_err(|error| refused(error.to_string()))?;
     let ours = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
     let closed = metadata.mode().trailing_zeros() >= 6;
-    if ours && closed { Ok(()) } else { Err(refused("others can write there".into())) }
+    if ours && closed { Ok(()) } else { Err(refused("it is another user's, or others can enter it".into())) }
 }
 
 /// How long the first call may take.

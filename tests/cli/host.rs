@@ -1,5 +1,7 @@
 //! Hosts that cannot be reached, refuse, or do not fit: the messages are OpenSSH's and sudo's own.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::world::{PUBLIC_KEY, Refusal, World, snapshot};
 
 const REGISTER: &[&str] = &["register", "demo", "--instance-ip", "192.0.2.7"];
@@ -124,6 +126,25 @@ fn the_stored_key_is_the_authority_whatever_known_hosts_holds() {
 }
 
 /// Earlier versions stored the fingerprint alone, and the key in `known_hosts`.
+#[test]
+fn sockets_are_in_a_folder_that_only_the_user_enters() {
+    let mut world = World::with_tools();
+    let own = world.path("runtime");
+    std::fs::create_dir(&own).unwrap();
+    world.set("XDG_RUNTIME_DIR", own.to_str().unwrap());
+    world.ok(&["create", "demo"]);
+    let sockets = own.join("torrust-deployer");
+    std::fs::create_dir(&sockets).unwrap();
+    let open = |mode| std::fs::set_permissions(&sockets, std::fs::Permissions::from_mode(mode)).unwrap();
+    open(0o755);
+    let refusal = world.refusal(REGISTER);
+    assert_eq!((refusal.code.as_str(), refusal.exit), ("storage_failed", Some(1)));
+    assert_eq!(world.calls("ssh "), 0);
+    open(0o700);
+    world.ok(REGISTER);
+    assert!(world.transcript().contains(&format!("{}/", sockets.display())));
+}
+
 #[test]
 fn an_environment_of_an_earlier_version_keeps_its_key() {
     let world = World::with_tools();
