@@ -58,9 +58,9 @@ fn names_of_the_stack_that_others_use_are_refused() {
         .says(&[
             "the container torrust-deployer-stack-index-1 of /root/theirs",
             "torrust-deployer-stack-tracker-1",
-            "nothing was changed",
+            "neither they nor the release in place were changed",
         ])
-        .helps("cd /root/theirs");
+        .helps("cd '/root/theirs' && sudo docker compose down");
     assert_eq!(theirs(&host), before);
     assert!(!host.succeeds("ls /opt/torrust/docker-compose.yml"));
     host.exec("cd /root/theirs && docker compose down");
@@ -68,7 +68,7 @@ fn names_of_the_stack_that_others_use_are_refused() {
     // One that comes later is seen by `run` alone.
     let name = "torrust-deployer-stack-index-1";
     host.exec(&format!("docker create --name {name} --entrypoint sleep {} 9", lab::TRACKER));
-    desk.run(&["run", &desk.name]).fails("state_refused").helps(&format!("docker rename {name}"));
+    desk.run(&["run", &desk.name]).fails("state_refused").helps(&format!("docker rename '{name}' NAME"));
     host.exec(&format!("docker rm {name}"));
     desk.run(&["run", &desk.name]).ok();
 }
@@ -118,7 +118,7 @@ fn host_of_an_older_project_name_moves_there_and_back() {
     desk.run(&["deploy", &desk.name])
         .fails("state_refused")
         .says(&["the container spy on the network torrust_tracker"])
-        .helps("sudo docker network disconnect torrust_tracker spy");
+        .helps("sudo docker network disconnect 'torrust_tracker' 'spy'");
     assert_eq!(names(&host), format!("spy\n{OLD}"));
     host.exec("docker rm --force spy");
     let well = |name: &str| {
