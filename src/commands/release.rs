@@ -137,7 +137,7 @@ fn put_files(work: &mut Work) -> Result<String> {
     let script = Templates::of(&work.env)?.owner_script("release.sh")?;
     let (bundle, images) = (bundle(work)?.clone(), images(work)?.to_vec());
     let manifest = bundle.manifest();
-    let mut release = Release::of(&work.env, sha256(&manifest));
+    let mut release = Release::of(&work.env, sha256(&manifest)).with_secrets(&work.revealed()?.config);
     work.ssh()?;
     let (ssh, env, store) = work.parts()?;
     let stage = env.stage;

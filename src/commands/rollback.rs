@@ -1,13 +1,16 @@
 //! `rollback`: a release that the host keeps becomes the next one, with the configuration that it was made from. `run` does
 //! the same by itself when a new release does not get healthy.
 
+mod secrets;
+
 use serde::Serialize;
 
 use super::configure::CONFIGURE;
-use super::release::host::{Asked, Told, converse, not_in_place};
+use super::release::host::{Told, converse, not_in_place};
 use super::run::RUN;
 use super::{deploy, provision, update};
 use crate::app::App;
+use crate::bundle::Bundle;
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
 use crate::process::Ran;
@@ -30,7 +33,10 @@ pub struct Args {
 
 const AFTER_HELP: &str = "\
 What is put back becomes the next release, so that a rollback can itself be taken back with --to. Data is untouched. The \
-stored configuration becomes the one of that release, but for what concerns the way to the host and the provider.";
+stored configuration becomes the one of that release, but for what concerns the way to the host and the provider.
+
+Secrets that the configuration refers to (a variable, a file, a command) keep the values of today: one that was changed since then \
+is not undone. A secret that is written in the configuration itself goes back with it.";
 
 /// What holds for one call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +45,10 @@ pub struct Options {
     pub to: Option<u64>,
     /// Whether a release that does not get healthy is kept as it is.
     pub keep_broken: bool,
+    /// Whether the files are put back as they were, with the secrets of then.
+    pub old_secrets: bool,
+    /// Whether secrets of today, which are others, took the place of those of then.
+    pub new_secrets: bool,
 }
 
 const PUT_BACK: Phase = Phase {
@@ -53,6 +63,8 @@ struct RolledBack {
     moved: super::Moved,
     release: Option<u64>,
     put_back: u64,
+    /// Whether its files were made again with the secrets of today.
+    secrets_of_today: bool,
 }
 
 impl std::fmt::Display for RolledBack {
@@ -71,7 +83,13 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     go_back(&mut work, &to)?;
     let text = super::run::urls(&work)?;
     let release = work.env.release;
-    super::done(RolledBack { moved: super::Moved::new(&work, text), release, put_back: to.number })
+    let secrets_of_today = work.options.rollback.new_secrets;
+    super::done(RolledBack {
+        moved: super::Moved::new(&work, text),
+        release,
+        put_back: to.number,
+        secrets_of_today,
+    })
 }
 
 /// The release that is meant. One that was begun to be put back is gone on with.
@@ -158,8 +176,8 @@ fn put_back(work: &mut Work) -> Result<String> {
     };
     let before = work.env.clone();
     work.turn_into(with_release(&before, &target)?);
-    let upgraded = upgrade(work).map_err(|error| (error, false));
-    let done = upgraded.and_then(|()| talk(work, &target));
+    let prepared = secrets::of_today(work, &target).and_then(|files| upgrade(work).map(|()| files));
+    let done = prepared.map_err(|error| (error, false)).and_then(|files| talk(work, &target, files.as_ref()));
     // Where the host was not touched, nothing changed here either.
     if matches!(&done, Err((_, touched)) if !touched) {
         let attempt = work.env.attempt.clone();
@@ -185,11 +203,12 @@ fn upgrade(work: &mut Work) -> Result<()> {
 }
 
 /// Has the host put it back; a failure tells whether the host may have been touched.
-fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
+fn talk(work: &mut Work, target: &Release, files: Option<&Bundle>) -> Result<String, (Error, bool)> {
     let untouched = |error| (error, false);
     let script = script(work).map_err(untouched)?;
+    let next = secrets::as_next(work, target, files).map_err(untouched)?;
     let (ssh, env, store) = work.parts().map_err(untouched)?;
-    let asked = Asked::back(ssh, target.number, target.config.images.source);
+    let asked = secrets::asked(ssh, target, files);
     let mut applied = false;
     let talked = converse(ssh, &script, &asked, |told, input| {
         if told.manifest.as_ref() != Some(&target.manifest) {
@@ -198,12 +217,13 @@ fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
         if told.nothing_to_do() {
             input.send("stop\n");
         } else {
-            store.keep_release(&env.name, &as_next(env, told, target))?;
+            store.keep_release(&env.name, &Release { number: told.release + 1, ..next.clone() })?;
             // From here on the host is not what it was: should we be killed now, run must follow again.
             env.stage = env.stage.min(Stage::Configured);
             store.save(env)?;
             applied = true;
             input.send("apply\n");
+            input.send(secrets::sent(files, &told.changes)?);
         }
         input.close();
         Ok(())
@@ -222,22 +242,13 @@ fn talk(work: &mut Work, target: &Release) -> Result<String, (Error, bool)> {
     env.release = Some(number);
     store.forget_releases_but(&env.name, &told.kept).map_err(|error| (error, true))?;
     work.changed = true;
-    Ok(format!("release {} is back, as release {number}", target.number))
+    Ok(format!("release {} is back, as release {number}{}", target.number, secrets::note(files)))
 }
 
 /// The script that puts releases in place, and a connection to talk to it.
 fn script(work: &mut Work) -> Result<String> {
     work.ssh()?;
     Templates::of(&work.env)?.owner_script("release.sh")
-}
-
-/// What the release that is put back becomes: the next one, which knows where it is from.
-fn as_next(env: &Environment, told: &Told, target: &Release) -> Release {
-    Release {
-        number: told.release + 1,
-        put_back: Some(target.put_back.unwrap_or(target.number)),
-        ..Release::of(env, target.manifest.clone())
-    }
 }
 
 fn not_kept(target: &Release) -> Error {
@@ -286,7 +297,12 @@ pub fn or_go_back(work: &mut Work, walked: Result<()>) -> Result<()> {
     work.options.provision.auto_approve = true;
     // How long the new one was given says nothing about the old one.
     work.options.run = super::run::Options::default();
-    let gone = choose(work, Some(number)).and_then(|to| go_back(work, &to));
+    let mut gone = choose(work, Some(number)).and_then(|to| go_back(work, &to));
+    if let Err(again) = &gone
+        && secrets::may_be_why(work, again, number)
+    {
+        gone = choose(work, Some(number)).and_then(|to| go_back(work, &to));
+    }
     Err(match gone {
         Ok(()) => is_back(work, &failed, number),
         Err(again) => is_not_back(work, &failed, &again, number),
@@ -295,12 +311,15 @@ pub fn or_go_back(work: &mut Work, walked: Result<()>) -> Result<()> {
 
 fn is_back(work: &Work, failed: &Error, number: u64) -> Error {
     let now = work.env.release.unwrap_or_default();
-    let message = format!("{failed}; release {number} is back (as release {now}), and it is healthy");
+    let secrets = secrets::told(work.options.rollback);
+    let message =
+        format!("{failed}; release {number} is back (as release {now}){secrets}, and it is healthy");
     let error = failed.causes().iter().fold(Error::new(failed.code(), message), Error::why);
     // What it said to type was for the release that is gone.
     let helps = failed.helps().iter().filter(|help| !help.contains("torrust-tracker-deployer"));
-    helps
-        .fold(error, Error::help)
+    let error = helps.fold(error, Error::help);
+    let error = if work.options.rollback.old_secrets { error.help(secrets::CHECK) } else { error };
+    error
         .help(format!(
             "the stored configuration is that of release {number} again: mend the cause, then: torrust-tracker-deployer deploy -f FILE"
         ))

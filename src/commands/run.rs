@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::checks::{self, Checked};
 use crate::config::EnvironmentName;
 use crate::error::{Code, Error, Result};
+use crate::probe::Fault;
 use crate::render::Templates;
 use crate::services::{self, Endpoint};
 use crate::state::Stage;
@@ -195,7 +196,16 @@ fn look_from_outside(work: &mut Work) -> Result<String> {
     let message =
         format!("the containers are healthy, but {failed} of {} checks from outside fail", checked.len());
     let error = checks::blame(Error::new(Code::ServiceUnhealthy, message), &checked);
-    Err(error.help("is there a firewall between here and the host, such as the provider's own?"))
+    // Where there was an answer, no firewall kept it away.
+    let answered = |fault: &Fault| fault.seen.starts_with("answered ");
+    Err(if checked.iter().filter_map(Checked::fault).all(answered) {
+        let name = &work.env.name;
+        error.help(format!(
+            "if a secret was changed, the tracker gets it with: torrust-tracker-deployer deploy {name}"
+        ))
+    } else {
+        error.help("is there a firewall between here and the host, such as the provider's own?")
+    })
 }
 
 fn summary([passed, _, skipped, warnings]: [usize; 4]) -> String {

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Choices, Environment, Store, unreadable, unwritable, write_whole};
-use crate::config::{Config, EnvironmentName};
+use crate::config::{Config, EnvironmentName, Secret};
+use crate::digest::{hex, sha256};
 use crate::error::{Code, Error, Result};
 use crate::output::shown_path;
+use crate::probe::random;
 use crate::services::tracker::schema::TrackerImage;
 use crate::state::Stage;
 
@@ -29,6 +31,9 @@ pub struct Release {
     /// What was found out on the host about its tracker's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracker_image: Option<TrackerImage>,
+    /// A fingerprint of the values that its secrets had; none where an older version of the program made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<String>,
     /// The choices that held.
     pub choices: Choices,
     /// The configuration; secrets stay references where they were.
@@ -45,11 +50,46 @@ impl Release {
             put_back: None,
             manifest,
             tracker_image: env.tracker_image.clone(),
+            secrets: None,
             choices: env.choices.clone(),
             // By name: a later version of the program has other images where the configuration names none.
             config: Config { images: env.config.images.pinned(), ..env.config.clone() },
         }
     }
+
+    /// The same with a fingerprint of its secrets, of a configuration that has their values.
+    #[must_use]
+    pub fn with_secrets(self, revealed: &Config) -> Self {
+        Self { secrets: Some(fingerprint(revealed, &hex(&random::<16>()))), ..self }
+    }
+
+    /// Whether its secrets may have other values by now. `revealed` is its configuration with those of today.
+    #[must_use]
+    pub fn secrets_changed(&self, revealed: &Config) -> bool {
+        let Some(before) = &self.secrets else {
+            let is_reference = |(_, secret): &(String, Secret)| secret.literal().is_none();
+            return of_stack(&self.config).iter().any(is_reference);
+        };
+        let salt = before.split(' ').next().unwrap_or_default();
+        *before != fingerprint(revealed, salt)
+    }
+}
+
+/// The secrets that a release contains; the provider's own are not among them.
+fn of_stack(config: &Config) -> Vec<(String, Secret)> {
+    let mut secrets = config.secrets();
+    secrets.retain(|(pointer, _)| !pointer.starts_with("/provider"));
+    secrets
+}
+
+/// With a salt of its own for each release, equal secrets of two releases look different.
+fn fingerprint(revealed: &Config, salt: &str) -> String {
+    let of_one = |(pointer, secret): &(String, Secret)| {
+        let value = secret.literal().unwrap_or_default();
+        format!("{pointer} {} {value}\n", value.len())
+    };
+    let all: String = of_stack(revealed).iter().map(of_one).collect();
+    format!("{salt} {}", sha256(format!("{salt}\n{all}")))
 }
 
 impl Store {

@@ -3,6 +3,7 @@
 #
 #   release.sh ENVIRONMENT SOURCE LINES 'IMAGE ID DIGEST'...   a new one, of images that images.sh brought
 #   release.sh ENVIRONMENT SOURCE back N              one that is kept, N, as the next one: its files, units and images
+#   release.sh ENVIRONMENT SOURCE back N LINES        only the images of N, with the files of a manifest as for a new one
 #     ENVIRONMENT   whose release this is; a host has one
 #     SOURCE   registry: images that are gone from the host are pulled by their digests; local: they are not
 #     LINES    how many lines of manifest follow on standard input:
@@ -36,7 +37,7 @@ shift 3
 releases=$root/releases
 incoming=$releases/.incoming
 # The folder of the release that is put back.
-back=''
+back='' told=''
 kept=10
 
 paths() { grep -vE '^(dir|unit) ' | cut -d ' ' -f 4- | sort; }
@@ -336,10 +337,15 @@ enter "$environment"
 if [ "$lines" = back ]; then
   back=$releases/$1
   [ -e "$back/images" ] || { echo "unknown $1"; exit 0; }
+  told="manifest $(sha256sum <"$back/manifest" | cut -d' ' -f1)"
   manifest=$(cat "$back/manifest")
   wanted_images=$(cat "$back/images")
+  lines=${2-}
+  [ -z "$lines" ] || back=''
 else
   wanted_images=$(printf '%s\n' "$@")
+fi
+if [ -z "$back" ]; then
   # No more than these lines are read, also when all came at once.
   mapfile -t -n "$lines" wanted
   manifest=$(printf '%s\n' "${wanted[@]}")
@@ -353,7 +359,7 @@ in_the_way=$(theirs)
 mapfile -t names < <(cut -d ' ' -f 1 <<<"$wanted_images")
 present=$(images "${names[@]}")
 echo "release $(current)"
-[ -z "$back" ] || echo "manifest $(sha256sum <"$back/manifest" | cut -d' ' -f1)"
+[ -z "$told" ] || echo "$told"
 in_place || echo unrecorded
 [ -z "$changes" ] || echo "$changes"
 echo ready

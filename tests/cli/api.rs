@@ -5,11 +5,18 @@ use std::net::{TcpListener, TcpStream};
 
 /// Answers health checks, and gives figures for this token; gives its port. Ends with the test's process.
 pub fn start(token: &'static str) -> u16 {
+    start_with(move || token.to_owned())
+}
+
+/// The same for a token that may change.
+pub fn start_with(token: impl Fn() -> String + Send + Sync + 'static) -> u16 {
+    let token = std::sync::Arc::new(token);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream, token));
+            let token = token.clone();
+            std::thread::spawn(move || answer(stream, &token()));
         }
     });
     port

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api;
 use crate::deploy::{TOKEN, api_only};
@@ -208,4 +208,82 @@ fn files_of_others_and_changed_files_are_told_with_what_to_type() {
     world.fake("ssh", &ssh.replace(ready, &format!("    echo replaced 2 .env\n{ready}")));
     let output = world.ok(&["deploy", "minimal"]);
     assert!(output.stderr.contains("sudo cat /opt/torrust/releases/2/replaced/.env"), "{}", output.stderr);
+}
+
+/// Two releases, whose token is in a file that had another one for each; the API takes the one of today.
+fn with_a_changed_secret() -> World {
+    let world = World::with_tools();
+    let file = world.write("../home/token", "The-First-Token-Of-24-Chars");
+    let port = api::start_with(move || fs::read_to_string(&file).unwrap());
+    for number in 1..=2 {
+        world.config("env.json", |config| {
+            config["tracker"]["udp_trackers"][0]["bind_address"] = "127.0.0.1:6969".into();
+            config["tracker"]["http_api"]["bind_address"] = format!("127.0.0.1:{port}").into();
+            config["tracker"]["http_api"]["admin_token"] = json!({ "file": "~/token" });
+            config["images"] = json!({ "tracker": format!("torrust/tracker:v{number}") });
+        });
+        if number == 1 {
+            world.ok(&["deploy", "-f", "env.json"]);
+            world.write("../home/token", "The-Second-Token-Of-24-Chars");
+        }
+    }
+    world
+}
+
+fn sent(world: &World) -> String {
+    String::from_utf8_lossy(&fs::read(world.path("../received.tar")).unwrap()).into_owned()
+}
+
+#[test]
+fn rollback_keeps_a_changed_secret() {
+    let world = with_a_changed_secret();
+    world.ok(&["deploy", "-f", "env.json"]);
+    fs::remove_file(world.path("../received.tar")).unwrap();
+    let back = world.json(&["rollback", "minimal"]);
+    assert_eq!((&back["put_back"], &back["secrets_of_today"]), (&json!(1), &json!(true)));
+    assert_eq!(back["steps"][0]["note"], "release 1 is back, as release 3, with the secrets of today");
+    assert_eq!(image(&world), "torrust/tracker:v1");
+    assert!(sent(&world).contains("The-Second-Token") && !sent(&world).contains("The-First-Token"));
+    // What it became has the same secrets: the files that the host keeps will do.
+    fs::remove_file(world.path("../received.tar")).unwrap();
+    let back = world.json(&["rollback", "minimal", "--to", "2"]);
+    assert_eq!((&back["put_back"], &back["secrets_of_today"]), (&json!(2), &json!(false)));
+    assert!(!world.path("../received.tar").exists());
+    // A release of an older version of the program has no record of its secrets.
+    let release = world.read("data/minimal/releases/1.json");
+    let mut release: Value = serde_json::from_str(&release).unwrap();
+    release.as_object_mut().unwrap().remove("secrets").unwrap();
+    world.write("data/minimal/releases/1.json", &release.to_string());
+    assert_eq!(world.json(&["rollback", "minimal", "--to", "1"])["secrets_of_today"], true);
+}
+
+#[test]
+fn unhealthy_release_goes_back_with_todays_secrets_or_else_the_old_ones() {
+    let world = with_a_changed_secret();
+    fs::write(world.path("../ill"), "2\n").unwrap();
+    let failed = world.refusal(&["deploy", "-f", "env.json"]);
+    let back = "release 1 is back (as release 3) with the secrets of today, and it is healthy";
+    assert!(failed.message.ends_with(back), "{}", failed.message);
+    assert!(sent(&world).contains("The-Second-Token"));
+
+    let world = with_a_changed_secret();
+    fs::write(world.path("../ill"), "2\n3\n").unwrap();
+    let failed = world.refusal(&["deploy", "-f", "env.json"]);
+    let back = "release 1 is back (as release 4) with the secrets that it was made with, and it is healthy";
+    assert!(failed.message.ends_with(back), "{}", failed.message);
+    assert!(failed.help.contains("check the secrets that the configuration refers to"), "{}", failed.help);
+    assert_eq!(world.read("../releases/4"), world.read("../releases/1"));
+}
+
+#[test]
+fn refused_token_is_not_blamed_on_a_firewall() {
+    let world = with_a_changed_secret();
+    let port = api::start(TOKEN);
+    world.edit_state("minimal", |state| {
+        state["config"]["tracker"]["http_api"]["bind_address"] = format!("127.0.0.1:{port}").into();
+    });
+    let failed = world.refusal(&["run", "minimal"]);
+    assert_eq!(failed.code, "service_unhealthy");
+    assert!(failed.help.contains("if a secret was changed"), "{}", failed.help);
+    assert!(!failed.help.contains("firewall"), "{}", failed.help);
 }

@@ -33,6 +33,7 @@ mod provider_lxd;
 mod registered;
 mod registry;
 mod restore;
+mod rotation;
 mod schema;
 mod schema_3;
 mod ssh_config;

@@ -101,6 +101,15 @@ impl Asked {
         let back = ["back".to_owned(), number.to_string()];
         Self { args: begin(ssh, source).into_iter().chain(back).collect(), manifest: String::new() }
     }
+
+    /// The images of one that the host keeps, with these files.
+    #[must_use]
+    pub fn back_with(ssh: &Ssh, number: u64, source: ImageSource, bundle: &Bundle) -> Self {
+        let manifest = bundle.manifest();
+        let lines = manifest.lines().count().to_string();
+        let Self { args, .. } = Self::back(ssh, number, source);
+        Self { args: args.into_iter().chain([lines]).collect(), manifest }
+    }
 }
 
 fn begin(ssh: &Ssh, source: ImageSource) -> [String; 2] {
