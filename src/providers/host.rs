@@ -158,7 +158,11 @@ fn cloud_init_failed(ran: &Ran) -> Error {
 /// `sudo_refused`, `host_unsupported`, `host_disk_full`.
 pub fn inspect(work: &mut Work) -> Result<String> {
     let script = render::Templates::of(&work.env)?.text("host/inspect.sh")?;
-    let ran = work.ssh()?.run_root(&script, &[])?;
+    let session = work.ssh()?;
+    let ran = session.run_root(&script, &[])?;
+    if !ran.ok() && ran.stdout.is_empty() && ran.stderr.trim().is_empty() {
+        return Err(ssh::silent_session(&session.target, &ran));
+    }
     if !ran.ok() {
         return Err(Error::new(Code::HostUnsupported, "the host does not answer the first questions")
             .why(ran.complaint()));

@@ -18,6 +18,7 @@ use crate::output::shown_path;
 use crate::probe::random;
 use crate::process::{Cmd, Ran, Runner};
 pub use host_key::{Pin, fingerprint, shown as shown_host_key};
+pub use refusal::silent_session;
 use sudo::as_root;
 
 /// What of the user's `~/.ssh/config` does not hold in our sessions. What helps to reach the host stays: `ProxyJump`,
@@ -152,7 +153,8 @@ impl<'a> Ssh<'a> {
             .ssh(&["-f", "-o", "ControlMaster=yes", "-o", "ControlPersist=60"], "")
             .deadline(connect_deadline());
         // Of each option ssh takes the first.
-        master.args.splice(0..0, ["-o", "SessionType=none"].map(Into::into));
+        // What the host says before it refuses, and whether it took the key, is shown at this level only.
+        master.args.splice(0..0, ["-o", "SessionType=none", "-o", "LogLevel=VERBOSE"].map(Into::into));
         let ran = runner.run(&master).map_err(|error| match error.code() {
             Code::TimedOut => refusal::explain(&target, "Connection timed out"),
             _ => error,
@@ -207,14 +209,17 @@ impl<'a> Ssh<'a> {
         Error::new(Code::SshLost, format!("the connection to {} broke", self.target.host)).why(said)
     }
 
-    /// Tells a broken connection and a refusing sudo apart from a script that failed.
+    /// Tells a broken connection, a refused session and a refusing sudo apart from a script that failed.
     ///
     /// # Errors
-    /// `ssh_lost`, `sudo_refused`.
+    /// `ssh_lost`, `ssh_auth`, `sudo_refused`.
     pub fn judge(&self, ran: Ran) -> Result<Ran> {
         // A client that a signal ended told nothing of what it ran; one over there gives the client's own 255.
         if ran.code == 255 || ran.by_signal {
             return self.broken_or(ran);
+        }
+        if let Some(error) = refusal::of_session(&self.target, &ran) {
+            return Err(error);
         }
         if sudo::refuses(&ran) {
             return Err(sudo::refused(&self.target, &ran));

@@ -19,6 +19,7 @@ mod host;
 mod https;
 mod judges;
 mod lab;
+mod logins;
 mod logs;
 mod lxd;
 mod many;
