@@ -166,6 +166,12 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The command as it was typed, without its options.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        format!("torrust-tracker-deployer {} {}", self.command, self.env.name)
+    }
+
     /// Goes on as another command, which has a line of its own in the history.
     pub fn turn_to(&mut self, command: &'static str) {
         (self.command, self.began) = (command, Timestamp::now());

@@ -26,15 +26,38 @@ pub struct Args {
     /// Whether the firewall is set up; kept for later calls [default: true]
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     configure_firewall: Option<bool>,
+    #[command(flatten)]
+    others: Others,
+    /// Whether an agent for the host's metrics is installed; kept for later calls [default: false]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    install_monitoring: Option<bool>,
+}
+
+/// What becomes of the ports that other programs listen on: of every command that may configure the host.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Others {
     /// Let the firewall cut off what other programs on the host listen on
     #[arg(long)]
     close_others: bool,
     /// A port that stays open, such as 80 or 53/udp; kept for later calls, which add to it; "none" empties the list first
     #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = port)]
     keep_open: Vec<String>,
-    /// Whether an agent for the host's metrics is installed; kept for later calls [default: false]
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    install_monitoring: Option<bool>,
+}
+
+impl Others {
+    /// Has the environment keep these ports open, and asks for `configure` where anything is said of them.
+    pub fn ask(&self, env: &mut Environment) {
+        keep_open(&mut env.choices.keep_open, &self.keep_open);
+        if self.close_others || !self.keep_open.is_empty() {
+            env.ask_again(CONFIGURE.command);
+        }
+    }
+
+    /// The same for a command that is at work.
+    pub fn take_over(&self, work: &mut Work) {
+        work.options.configure.close_others |= self.close_others;
+        self.ask(&mut work.env);
+    }
 }
 
 /// Adds ports to those of earlier calls. Where one were dropped, the firewall would close it in silence.
@@ -97,10 +120,8 @@ pub const CONFIGURE: Phase = Phase {
 /// Configures the host.
 pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "configure", Stage::Provisioned)?;
-    work.options.configure = Options { skip_updates: args.skip_updates, close_others: args.close_others };
-    if !args.keep_open.is_empty() {
-        keep_open(&mut work.env.choices.keep_open, &args.keep_open);
-    }
+    work.options.configure.skip_updates = args.skip_updates;
+    args.others.take_over(&mut work);
     if args.configure_firewall.is_some() {
         work.env.choices.firewall = args.configure_firewall;
     }
@@ -173,7 +194,7 @@ fn run_playbook(work: &mut Work) -> Result<String> {
     let Some(listeners) = played.as_ref().err().and_then(cut_off) else { return played };
     let question = format!("The firewall will cut off what listens on the host: {listeners}. Continue?");
     if !work.app.out.can_ask() || !work.app.out.ask(&question, &work.app.interrupt)? {
-        return Err(would_cut_off(work.env.name.as_str(), &listeners));
+        return Err(would_cut_off(&work.typed(), work.env.name.as_str(), &listeners));
     }
     work.options.configure.close_others = true;
     render_playbook(work)?;
@@ -190,17 +211,18 @@ fn cut_off(error: &Error) -> Option<String> {
         .map(Into::into)
 }
 
-fn would_cut_off(name: &str, listeners: &str) -> Error {
+fn would_cut_off(typed: &str, name: &str, listeners: &str) -> Error {
     let ports: Vec<&str> = listeners.split(", ").filter_map(|one| one.split(' ').next()).collect();
-    let configure = format!("torrust-tracker-deployer configure {name}");
     Error::new(
         Code::StateRefused,
         format!("the firewall would cut off what listens on the host: {listeners}"),
     )
     .why("nothing was changed")
-    .help(format!("keep these ports open: {configure} --keep-open {}", ports.join(",")))
-    .help(format!("or close them: {configure} --close-others"))
-    .help(format!("or leave the firewall to you: {configure} --configure-firewall=false"))
+    .help(format!("keep these ports open: {typed} --keep-open {}", ports.join(",")))
+    .help(format!("or close them: {typed} --close-others"))
+    .help(format!(
+        "or leave the firewall to you: torrust-tracker-deployer configure {name} --configure-firewall=false"
+    ))
 }
 
 fn play(work: &mut Work) -> Result<String> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::configure::CONFIGURE;
+use super::configure::{CONFIGURE, Others};
 use super::many::{self, Names};
 use super::release::RELEASE;
 use super::run::RUN;
@@ -39,6 +39,8 @@ pub struct Args {
     #[arg(long)]
     no_rollback: bool,
     #[command(flatten)]
+    others: Others,
+    #[command(flatten)]
     provision: provision::Options,
     // `--verbose` is the global option of that name.
 }
@@ -55,7 +57,9 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     };
     let new = config.as_ref().filter(|_| !matches!(app.store.exists(&name), Ok(true)));
     if args.dry_run {
-        return super::done(plan(&planned(app, &name, config, args)?, args.skip_run)?);
+        let mut env = planned(app, &name, config, args)?;
+        args.others.ask(&mut env);
+        return super::done(plan(&env, args.skip_run)?);
     }
     if let Some(config) = new {
         super::create::create(app, config.clone(), Choices::default())?;
@@ -66,6 +70,7 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     if let (Some(config), Some(file)) = (config, &args.file) {
         update::take_over(&mut work, config, file)?;
     }
+    args.others.take_over(&mut work);
     work.env.pull |= args.pull;
     let provision = needed_provision(&work.env);
     let phases = remaining(&work.env, provision.as_ref(), args.skip_run);

@@ -5,7 +5,7 @@ mod secrets;
 
 use serde::Serialize;
 
-use super::configure::CONFIGURE;
+use super::configure::{CONFIGURE, Others};
 use super::release::host::{Told, converse, not_in_place};
 use super::run::RUN;
 use super::{deploy, provision, update};
@@ -29,6 +29,8 @@ pub struct Args {
     /// The release to put back [default: the one before; after a rollback the one before that which it put back]
     #[arg(long, value_name = "N")]
     to: Option<u64>,
+    #[command(flatten)]
+    others: Others,
 }
 
 const AFTER_HELP: &str = "\
@@ -77,6 +79,7 @@ impl std::fmt::Display for RolledBack {
 pub fn run(app: &App, args: &Args) -> super::Done {
     let mut work = Work::begin(app, &args.name, "rollback", Stage::Provisioned)?;
     let to = choose(&work, args.to)?;
+    args.others.take_over(&mut work);
     work.options.provision.auto_approve = true;
     // How long the new one was given says nothing about the old one.
     work.options.run = super::run::Options::default();

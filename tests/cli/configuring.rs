@@ -145,6 +145,39 @@ fn nothing_is_cut_off_without_the_users_word() {
 }
 
 #[test]
+fn ports_of_others_are_for_every_command_that_configures() {
+    let world = World::with_tools();
+    world.environment("demo", "provisioned");
+    let refuses = "echo 'TASK [Check] ***'\necho 'fatal: [tracker]: FAILED! => {\"msg\": \"CUT-OFF 80/tcp (nginx)\"}'\nexit 2";
+    let decided = "grep -q 'close_others: false' variables.yml && ! grep -q 80/tcp variables.yml";
+    world.fake("ansible-playbook", &format!("if {decided}; then\n{refuses}\nfi\n{PLAYBOOK}"));
+    let refusal = world.refusal(&["deploy", "demo"]);
+    assert!(
+        refusal.help.contains("torrust-tracker-deployer deploy demo --keep-open 80/tcp\n"),
+        "{}",
+        refusal.help
+    );
+    assert!(
+        refusal.help.contains("torrust-tracker-deployer deploy demo --close-others\n"),
+        "{}",
+        refusal.help
+    );
+    world.ok(&["deploy", "demo", "--close-others"]);
+    assert!(world.state("demo")["choices"]["keep_open"].as_array().is_none_or(Vec::is_empty));
+    // On a host that is configured, they are heard as well.
+    let plan = world.ok(&["deploy", "demo", "--keep-open", "80", "--dry-run"]).stdout;
+    assert!(plan.contains("configure  Configure the operating system"), "{plan}");
+    world.ok(&["deploy", "demo", "--keep-open", "80"]);
+    assert_eq!(world.state("demo")["choices"]["keep_open"], serde_json::json!(["80/tcp"]));
+    let variables = world.read("build/demo/ansible/variables.yml");
+    assert!(variables.contains("80/tcp") && variables.contains("close_others: false"), "{variables}");
+    world.ok(&["rollback", "demo", "--to", "1", "--keep-open", "none,81/udp"]);
+    assert_eq!(world.state("demo")["choices"]["keep_open"], serde_json::json!(["81/udp"]));
+    let variables = world.read("build/demo/ansible/variables.yml");
+    assert!(variables.contains("81/udp"), "{variables}");
+}
+
+#[test]
 fn rules_of_the_firewall_are_in_the_result() {
     let world = World::with_tools();
     world.environment("demo", "provisioned");

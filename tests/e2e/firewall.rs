@@ -26,8 +26,9 @@ fn what_is_not_deployed_is_closed() {
         .says(&["8099/tcp (python3)"])
         .helps("--keep-open 8099/tcp");
     assert!(opens(&host.address, 8099), "refused, and yet closed");
-    desk.run(&["configure", &desk.name, "--close-others"]).ok();
-    desk.deploy();
+    desk.run(&["deploy", &desk.name, "--keep-open", "8099"]).ok();
+    assert!(opens(&host.address, 8099), "kept open, and yet closed");
+    desk.run(&["deploy", &desk.name, "--keep-open", "none", "--close-others"]).ok();
     let status = host.exec("ufw status");
     assert!(status.starts_with("Status: active"), "{status}");
     assert!(!opens(&host.address, 8099), "a port is open that nobody asked for");
