@@ -27,7 +27,7 @@
 # show:  prints "content PATH BASE64" of each file that differs, and ends.
 # apply: a tar stream with those files follows, unless they are kept here; it becomes the next release, "released N", and
 #        "kept N" tells each one that is kept. "replaced N PATH": a file that somebody changed since the release before was
-#        copied to releases/N/replaced/ before it was replaced.
+#        copied to releases/N/replaced/ before it was replaced; an earlier copy, of a release that was cut off, is PATH.~1~ there.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=owner.sh
 [ -n "${root-}" ] || . "$(dirname "$0")/owner.sh"
@@ -38,6 +38,8 @@ releases=$root/releases
 incoming=$releases/.incoming
 # The folder of the release that is put back.
 back='' told=''
+# The copies of what is replaced, until the release that replaced it is kept.
+saved=$releases/.replaced
 kept=10
 
 paths() { grep -vE '^(dir|unit) ' | cut -d ' ' -f 4- | sort; }
@@ -230,14 +232,17 @@ of_files() {
 save_replaced() {
   local path number=$(($(current) + 1))
   [ -e "$releases/current/manifest" ] || return 0
+  # One that was cut off before it was the current one has copies, too.
+  [ ! -d "$releases/$number/replaced" ] || [ -d "$saved" ] || mv -T "$releases/$number/replaced" "$saved"
   cd "$root"
   { sums <releases/current/manifest | of_files |
     in_time sha256sum --check 2>/dev/null || :; } |
     sed -n 's/: FAILED$//p' | while read -r path; do
       # What is as this release wants it is not replaced.
       ! grep -qxF "$path" < <(paths <<<"$manifest") || grep -qxF "differs $path" <<<"$changes" || continue
-      mkdir -p "$incoming/replaced"
-      cp -a --parents "$path" "$incoming/replaced"
+      mkdir -p "$saved"
+      # After a release that was cut off there is a copy; this file may be that release's, or be changed once more.
+      in_time cmp -s "$path" "$saved/$path" || cp -a --parents --backup=numbered "$path" "$saved"
       echo "replaced $number $path"
     done
 }
@@ -314,6 +319,7 @@ remove_files() {
 keep() {
   local number=$(($(current) + 1))
   printf '%s\n' "$wanted_images" >"$incoming/images"
+  [ ! -d "$saved" ] || mv -T "$saved" "$incoming/replaced"
   rm -rf "${releases:?}/$number"
   mv "$incoming" "$releases/$number"
   ln -sfn "$number" "$releases/current.new"

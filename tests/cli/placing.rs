@@ -149,6 +149,32 @@ fn a_folder_in_the_place_of_a_file_is_refused_and_stays() {
     assert!(host.placed().join("of the user").exists() && host.lock_is_free(), "{said}");
 }
 
+/// Its files are in place when it is cut off, and the copy is the only one of what the user wrote.
+#[test]
+fn what_a_release_replaced_outlives_its_being_cut_off() {
+    for program in ["comm", "ln"] {
+        let host = Host::new();
+        assert!(host.release("first", "apply").status.success());
+        fs::write(host.placed(), "by hand").unwrap();
+        let (cut, fake) = (host.path("cut"), host.path("bin").join(program));
+        let text = format!(
+            "#!/bin/sh\n[ ! -e {0} ] || {{ rm {0}; exit 1; }}\nexec /usr/bin/{program} \"$@\"\n",
+            cut.display()
+        );
+        fs::write(&fake, text).unwrap();
+        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&cut, "").unwrap();
+        let ran = host.release("second", "apply");
+        assert!(!ran.status.success() && !cut.exists(), "{program}: {}", said(&ran));
+        let ran = host.release("third", "apply");
+        assert!(said(&ran).contains("released 2"), "{program}: {}", said(&ran));
+        let kept = host.path("root/releases/2/replaced").join(TOML);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "second", "{program}");
+        let earlier = kept.with_file_name("tracker.toml.~1~");
+        assert_eq!(fs::read_to_string(earlier).unwrap(), "by hand", "{program}");
+    }
+}
+
 /// Older releases gave the folder of the tracker's configuration to its container.
 #[test]
 fn a_folder_of_the_containers_becomes_roots_before_anything_is_put_there() {
