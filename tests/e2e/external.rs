@@ -73,7 +73,7 @@ impl Server {
         let (process, signal) = if self.driver == "mysql" { ("mysqld", "TERM") } else { ("postgres", "INT") };
         self.exec(&format!("for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" != {process} ] || kill -{signal} ${{p#/proc/}} 2>/dev/null || :; done"));
         eventually("the server is down", || {
-            self.exec("cat /proc/[0-9]*/comm").lines().all(|name| name != process)
+            self.exec("cat /proc/[0-9]*/comm 2>/dev/null || :").lines().all(|name| name != process)
         });
     }
 
