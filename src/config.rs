@@ -139,9 +139,7 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
         rule(&mut report, base);
     }
     let mut problems = report.problems;
-    if problems.iter().any(|problem| !problem.warning) {
-        return (None, problems);
-    }
+    let broken = problems.iter().any(|problem| !problem.warning);
     match serde_json::from_str::<Config>(document.text()) {
         Ok(mut config) => {
             files::make_absolute(&mut config, base);
@@ -155,6 +153,8 @@ fn examine(document: &Document, schema: &serde_json::Value, base: &Path) -> (Opt
             report.problems.sort_by_key(|problem| problem.span.start);
             (fits.then_some(config), report.problems)
         }
+        // The reason is among them, in better words.
+        Err(_) if broken => (None, problems),
         Err(cause) => {
             problems.push(Problem::unexpected(document.text(), &cause));
             (None, problems)

@@ -69,8 +69,10 @@ struct Rendered {
     name: EnvironmentName,
     instance_ip: IpAddr,
     folder: PathBuf,
-    /// The schema of the tracker's configuration file.
-    tracker_schema: Schema,
+    /// The schema of the tracker's configuration file, as the file says it.
+    tracker_schema: String,
+    /// The schema that the image wants.
+    image_schema: Schema,
     /// Why it is that one.
     tracker_schema_from: Reason,
     files: Vec<String>,
@@ -86,7 +88,15 @@ impl Display for Rendered {
             let count = files.iter().filter(|path| group_of(path) == Some(group)).count();
             writeln!(f, "  {:<16} {count} file{}", format!("{group}/"), if count == 1 { "" } else { "s" })?;
         }
-        writeln!(f, "tracker.toml has schema {}: {}", self.tracker_schema, self.why())?;
+        let (written, wanted, why) = (&self.tracker_schema, self.image_schema, self.why());
+        if *written == wanted.to_string() {
+            writeln!(f, "tracker.toml has schema {written}: {why}")?;
+        } else {
+            writeln!(
+                f,
+                "tracker.toml, or its template, is your own, and has schema {written}; wanted is {wanted}: {why}"
+            )?;
+        }
         let ansible = shown_path(&folder.join("ansible"));
         write!(f, "by hand: cd {ansible} && ansible-playbook -i inventory.yml deploy.yml")
     }
@@ -116,9 +126,12 @@ pub fn run(app: &App, args: &Args) -> super::Done {
     let place = Place::at(&args.output_dir, args.force)?;
     let files = artefacts(&app.reveal(&env)?)?;
     place.put(&files)?;
-    let (tracker_schema, tracker_schema_from) = env.schema_and_reason();
+    let (image_schema, tracker_schema_from) = env.schema_and_reason();
+    let toml = files.iter().find(|file| file.path == "tracker/etc/tracker.toml");
+    let written = toml.and_then(|file| schema::of_toml(&String::from_utf8_lossy(&file.bytes)));
     super::done(Rendered {
-        tracker_schema,
+        tracker_schema: written.unwrap_or_else(|| "unknown".into()),
+        image_schema,
         tracker_schema_from,
         image: env.tracker_reference(),
         name: env.name,

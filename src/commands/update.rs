@@ -13,6 +13,7 @@ use super::many::{self, Names};
 use crate::app::App;
 use crate::config::{Config, EnvironmentName};
 use crate::error::{Code, Error, Result};
+use crate::input::STANDARD_INPUT;
 use crate::output::shown_path;
 use crate::providers;
 use crate::services;
@@ -52,6 +53,8 @@ pub struct Update {
     pub changes: Vec<Change>,
     /// What the user should do or know beside it.
     notes: Vec<String>,
+    /// Whether another tag is chosen, be it of the same image.
+    chosen: bool,
     /// The environment with it.
     pub env: Environment,
 }
@@ -88,7 +91,7 @@ impl Args {
 fn tell(document: &serde_json::Value) -> String {
     let count = document["changes"].as_array().map_or(0, Vec::len);
     match document["to_run"].as_array() {
-        _ if count == 0 => "nothing differs".into(),
+        _ if count == 0 && document["changed"] == false => "nothing differs".into(),
         Some(to_run) if !to_run.is_empty() => format!("fields that differ: {count}; next: deploy"),
         _ => format!("fields that differ: {count}; nothing has to run again"),
     }
@@ -145,7 +148,7 @@ impl Update {
         if env.host.is_some() {
             move_back(&mut next, env, &changes)?;
         }
-        Ok(Self { changes, notes, env: next })
+        Ok(Self { changes, notes, chosen: false, env: next })
     }
 
     /// As [`Update::of`]; a refusal is remembered.
@@ -175,12 +178,16 @@ impl Update {
     /// With another tag of the tracker's image, as `release --image-tag` chooses it.
     fn choose_tag(&mut self, env: &Environment, tag: &str) {
         self.env.choices.image_tag = (tag != "configured").then(|| tag.to_owned());
+        self.chosen = self.env.choices.image_tag != env.choices.image_tag;
         let (old, new) = (env.tracker_reference(), self.env.tracker_reference());
         self.changes.retain(|change| change.path != "images.tracker");
         if old != new {
             let path = "images.tracker".into();
             self.changes.push(Change { path, old: old.into(), new: new.into() });
             release_again(&mut self.env);
+        } else if self.chosen {
+            let kept = if tag == "configured" { "the configuration's own tag" } else { tag };
+            self.notes.push(format!("{kept} holds for later releases, too; it is the one in force"));
         }
     }
 
@@ -210,7 +217,7 @@ fn drop_choices(next: &mut Environment, env: &Environment, changes: &[Change]) -
     if differs("images.tracker")
         && let Some(tag) = next.choices.image_tag.take()
     {
-        notes.push(format!("the tag {tag}, which release --image-tag chose, holds no longer"));
+        notes.push(format!("the tag {tag}, which --image-tag chose, holds no longer"));
     }
     if differs("tracker") && next.choices.tracker_toml.is_some() {
         notes.push(format!(
@@ -296,7 +303,7 @@ impl Updated {
     fn of(update: &Update, file: Option<&Path>, args: &Args) -> Self {
         let (env, dry_run, typed) = (&update.env, args.dry_run, args.typed(file).join(" "));
         let to_run = deploy::to_run(env);
-        let differs = !update.changes.is_empty() || args.pull;
+        let differs = !update.changes.is_empty() || args.pull || update.chosen;
         let next = match (dry_run && differs, to_run.is_empty()) {
             (true, _) => format!("update {} {typed}", env.name),
             (false, true) => format!("test {}", env.name),
@@ -310,7 +317,9 @@ impl Updated {
             to_run,
             notes: update.notes.clone(),
             next: format!("torrust-tracker-deployer {next}"),
-            asked: file.map_or(typed, shown_path),
+            asked: file.map_or(typed, |file| {
+                if file == Path::new(STANDARD_INPUT) { "standard input".into() } else { shown_path(file) }
+            }),
             dry_run,
         }
     }

@@ -55,7 +55,7 @@ schemas! {
     instance_name: "instance-name" or "null", { "pattern": "^[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?$", "maxLength": 63 };
     username: "user-name", { "pattern": "^[A-Za-z0-9._][A-Za-z0-9._-]*[$]?$", "maxLength": 32 };
     grafana_user: "grafana-user", { "minLength": 1 };
-    sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 255 };
+    sqlite_name: "file-name", { "pattern": "^[^/]+$", "maxLength": 200 };
     database_host: "database-host", { "minLength": 1, "examples": ["mysql", "postgresql", "db.example.com"] };
     database_name: "database-name", { "minLength": 1, "maxLength": 64 };
     database_user: "database-user", { "minLength": 1, "maxLength": 63 };
@@ -238,9 +238,12 @@ fn check_grafana_user(text: &str) -> Verdict {
     )
 }
 
+/// Of the 255 bytes that a file system has, some are for the endings of the files beside it, such as `-journal`.
+const LONGEST_FILE_NAME: usize = 200;
+
 fn check_file_name(text: &str) -> Verdict {
     let special = ["", ".", ".."].contains(&text) || text.starts_with('-');
-    if special || text.len() > 255 || text.contains('/') || text.chars().any(char::is_control) {
+    if special || text.len() > LONGEST_FILE_NAME || text.contains('/') || text.chars().any(char::is_control) {
         return flaw(
             format!("`{text}` is no plain file name"),
             "write a name without folders, such as tracker.db; the deployer chooses the folder",

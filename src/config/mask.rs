@@ -39,7 +39,8 @@ pub fn mask(text: &str, schema: &Json, is_json: bool) -> String {
     masked
 }
 
-/// A text with user and password of every URL in it hidden: `mysql://***@db` of `mysql://user:password@db`.
+/// A text with user and password of every URL in it hidden: `mysql://***@db` of `mysql://user:password@db`, and `***@db` of
+/// `user:password@db`.
 pub fn hide_credentials(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;
@@ -51,12 +52,26 @@ pub fn hide_credentials(text: &str) -> String {
     hidden + rest
 }
 
-/// Splits a text into what ends with `://`, what stands before the last `@` of that word, and the rest.
+/// Splits a text into what stands before the next user and password of a URL, with its scheme or without, these, and the rest.
 fn next_credentials(text: &str) -> Option<(&str, &str, &str)> {
-    let (head, rest) = text.split_at(text.find("://")? + 3);
-    let end = rest.find(|c: char| c.is_whitespace() || c == '`' || c == '"').unwrap_or(rest.len());
-    let (credentials, tail) = rest.split_at(rest[..end].rfind('@').unwrap_or(0));
-    Some((head, credentials, tail))
+    let ends = |c: char| c.is_whitespace() || c == '`' || c == '"';
+    let mut from = 0;
+    loop {
+        let first = from + text[from..].find('@')?;
+        let end = first + text[first..].find(ends).unwrap_or(text.len() - first);
+        let at = first + text[first..end].rfind('@').unwrap_or(0);
+        let word = text[..at]
+            .rfind(ends)
+            .map_or(0, |end| end + text[end..].chars().next().map_or(1, char::len_utf8));
+        let scheme = text[word..at].find("://").map(|scheme| word + scheme + 3);
+        let credentials = &text[scheme.unwrap_or(word)..at];
+        // `:` and `@` are parts of an image's reference with tag and digest, too.
+        let secret = scheme.is_some() || (credentials.contains(':') && !text[at..].starts_with("@sha256:"));
+        if secret && !credentials.is_empty() {
+            return Some((&text[..at - credentials.len()], credentials, &text[at..]));
+        }
+        from = end;
+    }
 }
 
 /// In JSON a value belongs to the last name before it.

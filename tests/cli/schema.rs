@@ -156,3 +156,17 @@ fn an_own_file_hides_no_lack_of_the_database() {
     assert_eq!(refusal.code, "config_invalid");
     assert!(refusal.causes.contains("tracker.core.database.username"), "{}", refusal.causes);
 }
+
+#[test]
+fn a_rendering_says_the_schema_of_its_bytes() {
+    let world = World::with_tools();
+    world.environment("demo", "created");
+    world.edit_state("demo", |state| {
+        state["choices"]["tracker_toml"] = "[metadata]\nschema_version = \"2.0.0\"\n".into();
+    });
+    let render = ["render", "--env-name", "demo", "--instance-ip", "192.0.2.7", "--output-dir"];
+    let rendered = world.json(&[&render[..], &["one"]].concat());
+    assert_eq!((&rendered["tracker_schema"], &rendered["image_schema"]), (&"2.0.0".into(), &"3.0.0".into()));
+    let said = world.ok(&[&render[..], &["two"]].concat()).stdout;
+    assert!(said.contains("has schema 2.0.0; wanted is 3.0.0: by the name of"), "{said}");
+}

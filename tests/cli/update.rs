@@ -212,3 +212,15 @@ fn what_stands_is_shown_until_the_update_is_deployed() {
     let shown = world.json(&["show", "minimal"]);
     assert_eq!((&shown["services"][0]["kind"], &shown["services"][0]["url"]), (&json!("API"), &json!(api)));
 }
+
+#[test]
+fn a_tag_that_is_the_default_of_today_is_kept_all_the_same() {
+    let world = World::with_tools();
+    world.environment("demo", "created");
+    let tag = |tag: &str| world.json(&["update", "demo", "--image-tag", tag]);
+    assert_eq!(tag("develop")["changed"], true);
+    assert_eq!(world.state("demo")["choices"]["image_tag"], "develop");
+    assert_eq!(tag("develop")["changed"], false);
+    assert_eq!(tag("configured")["changed"], true);
+    assert!(world.state("demo")["choices"]["image_tag"].is_null());
+}

@@ -8,7 +8,7 @@ fn place(database: &Database) -> String {
     match database {
         Database::Sqlite3(sqlite) => format!("{} on the host", tracker::stored::file_of(sqlite)),
         Database::Mysql(server) | Database::Postgresql(server) if database.is_external() => {
-            format!("the database {} on {}", server.database_name, server.host)
+            format!("the database {} on {}:{}", server.database_name, server.address(), server.port)
         }
         Database::Mysql(_) => format!("{} on the host", mysql::DATA),
         Database::Postgresql(_) => "storage/postgresql/data on the host".into(),

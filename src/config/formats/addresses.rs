@@ -93,6 +93,10 @@ pub(super) fn check_database_host(text: &str) -> Verdict {
             format!("{ip} is no address of one server"),
             "write the server's DNS name, or an address that the host reaches it at",
         ),
+        Ok(IpAddr::V6(ip)) if ip.is_unicast_link_local() => flaw(
+            format!("{ip} is known on one network interface only, and the container has others"),
+            "write the server's DNS name, or an address that routers pass on",
+        ),
         Ok(_) => Ok(()),
         Err(_) if is_called_localhost(text) => own_container(text),
         Err(_) => check_host(text).map_err(|why| Flaw {

@@ -60,7 +60,9 @@ fn mysql_takes_the_user(report: &mut Report, name: &str) {
     if name.chars().count() > 32 {
         report.error(&path, "MySQL takes a user's name of at most 32 characters", "shorten it");
     }
-    if name.eq_ignore_ascii_case("root") || name.starts_with("mysql.") {
+    // On a server of their own, users may choose its administrator.
+    let of_stack = text(report, "host").as_deref() == Some("mysql");
+    if of_stack && (name.eq_ignore_ascii_case("root") || name.starts_with("mysql.")) {
         report.error(&path, format!("`{name}` is a user of the MySQL server itself"), fix);
     }
 }

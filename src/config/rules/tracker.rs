@@ -131,8 +131,8 @@ fn tls_proxy_is_a_reverse_proxy(report: &mut Report) {
 /// Prometheus reads the swarm's figures, which this setting switches off.
 fn panels_have_their_figures(report: &mut Report) {
     let path = "tracker.core.tracker_usage_statistics";
-    let off = report.document.find(path).is_some_and(|_| !report.document.is_true(path));
-    if off && report.document.has("prometheus") {
+    let value = report.document.find(path).and_then(jsonc_parser::ast::Value::as_boolean_lit);
+    if value.is_some_and(|value| !value.value) && report.document.has("prometheus") {
         let what = "without it Prometheus gets no figures of torrents, peers and completed downloads";
         report.warning(path, what, "remove it, or remove `prometheus`");
     }
@@ -182,9 +182,11 @@ fn schema_is_that_of_the_image(report: &mut Report) {
     let image = report.document.string("images.tracker").unwrap_or(&default).to_owned();
     let published = image.trim_start_matches("docker.io/").starts_with("torrust/tracker:")
         // It is release 3.0.0 today, and the next release one day.
-        && !image.ends_with(":latest");
+        && !image.ends_with(":latest")
+        // What a digest stands for only the image itself tells.
+        && !image.contains('@');
     let wants = Schema::of_reference(&image);
-    if wants != chosen && (published || wants == Schema::V2) {
+    if wants != chosen && published {
         report.warning(
             "tracker.schema",
             format!("the image {image} wants schema {wants}: a tracker refuses to start with another one"),

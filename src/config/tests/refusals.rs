@@ -79,6 +79,15 @@ fn a_password_in_a_url_is_shown_nowhere() {
     let shown = format!("{refused:?}");
     assert!(shown.contains("mysql://***@db/x"), "{shown}");
     assert!(!shown.contains("S3CRET") && !shown.contains("PASS@"), "{shown}");
+    // Without its scheme.
+    document["tracker"]["core"]["database"]["host"] = json!("u:S3CRET@PASS@db");
+    document["tracker"]["core"]["database"]["database_name"] = json!("tracker");
+    document["images"] = json!({ "caddy": "u:S3CRET@PASS@reg.example.com/X:1" });
+    let text = document.to_string();
+    let refused = parse(&text, "env.json", folder().path()).unwrap_err();
+    let shown = format!("{refused:?}");
+    assert!(shown.contains("***@db") && shown.contains("***@reg.example.com/X:1"), "{shown}");
+    assert!(!shown.contains("S3CRET") && !shown.contains("PASS@"), "{shown}");
 }
 
 #[test]
