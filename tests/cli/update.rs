@@ -224,3 +224,25 @@ fn a_tag_that_is_the_default_of_today_is_kept_all_the_same() {
     assert_eq!(tag("configured")["changed"], true);
     assert!(world.state("demo")["choices"]["image_tag"].is_null());
 }
+
+/// "Take another image" alone would lead in a circle where something else decides.
+#[test]
+fn what_decides_the_schema_is_named_where_it_cannot_do_a_setting() {
+    let world = World::with_tools();
+    world.environment("demo", "created");
+    let config = |edit: &dyn Fn(&mut serde_json::Value)| {
+        let mut config = world.state("demo")["config"].clone();
+        config["tracker"]["logging"] = serde_json::json!({ "style": "json" });
+        edit(&mut config);
+        world.write("new.json", &config.to_string());
+        world.refusal(&["update", "demo", "-f", "new.json"]).help
+    };
+    world.ok(&["update", "demo", "--image-tag", "3.0.0"]);
+    assert!(config(&|_| {}).contains("--image-tag configured"));
+    world.ok(&["update", "demo", "--image-tag", "configured"]);
+    world.edit_state("demo", |state| {
+        let image = state["config"]["images"]["tracker"].as_str().unwrap_or("torrust/tracker:develop").to_owned();
+        state["tracker_image"] = serde_json::json!({ "reference": image, "id": "sha256:1", "schema": "2.0.0", "found": "default_file" });
+    });
+    assert!(config(&|_| {}).contains("deploy demo --pull"));
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::listener::families;
-use super::schema::Schema;
+use super::schema::{Reason, Schema};
 use super::{DATABASE_FOLDER, ETC_INSIDE, USER_ID};
 use crate::config::{self, Config, Database, HttpApi, Server, lacks, lacks_with_own_file};
 use crate::error::{Code, Error, Result};
@@ -44,7 +44,25 @@ pub fn fits(env: &Environment) -> Result<()> {
     let error = lacks.iter().fold(error, |error, lack| error.why(format!("{}: {}", lack.path, lack.what)));
     let mut helps: Vec<&str> = lacks.iter().map(|lack| lack.fix.as_str()).collect();
     helps.dedup();
-    Err(helps.into_iter().fold(error, Error::help))
+    let error = helps.into_iter().fold(error, Error::help);
+    Err(who_decides(env).into_iter().fold(error, Error::help))
+}
+
+/// What else than the image's name in the configuration decides the schema, and how to have it otherwise.
+fn who_decides(env: &Environment) -> Option<String> {
+    let (image, name) = (env.tracker_reference(), &env.name);
+    match (env.schema_and_reason().1, &env.choices.image_tag) {
+        (Reason::Configured, _) => {
+            Some("tracker.schema decides the schema here: \"auto\" takes what the image wants".into())
+        }
+        (_, Some(tag)) => Some(format!(
+            "the tag is that of --image-tag {tag}; that of the configuration holds again with --image-tag configured"
+        )),
+        (Reason::Image(_), None) => Some(format!(
+            "the host's copy of {image} has that schema; if a newer one has the tag by now: torrust-tracker-deployer deploy {name} --pull"
+        )),
+        (Reason::Reference, None) => None,
+    }
 }
 
 /// A user's own copy from when there was one template for all images: it must not be passed over in silence.
