@@ -144,7 +144,7 @@ fn mysql_goes_to_a_newer_tracker_and_back() {
     let mut case = with_rows(&store, |config| {
         config["images"]["mysql"] = lab::MYSQL.into();
         config["tracker"]["core"]["database"] = json!({
-            "driver": "mysql", "host": "mysql", "port": 3307, "database_name": "tr`ack'er x", "username": "tracker", "password": "pa'ss \"$x",
+            "driver": "mysql", "host": "mysql", "port": 3307, "database_name": "tr$ack'er,x", "username": "tracker", "password": "pa'ss \"$x",
         });
     });
     // The server alone is started for it.
