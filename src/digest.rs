@@ -26,6 +26,12 @@ pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
     }
 }
 
+/// Whether a text is so many hexadecimal digits, with small letters as all programs write checksums.
+#[must_use]
+pub fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(digest: &[u8]) -> String {

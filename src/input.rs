@@ -110,9 +110,11 @@ fn in_background(stream: impl Read + Send + 'static) -> Receiver<io::Result<Vec<
         let mut stream = stream.take(LIMIT + 1);
         let mut piece = vec![0; 1 << 16];
         loop {
-            let read = stream.read(&mut piece).map(|length| piece[..length].to_vec());
-            let ends =
-                read.as_ref().map_or_else(|cause| cause.kind() != ErrorKind::Interrupted, Vec::is_empty);
+            let read = match stream.read(&mut piece) {
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
+                read => read.map(|length| piece[..length].to_vec()),
+            };
+            let ends = read.as_ref().map_or(true, Vec::is_empty);
             if sender.send(read).is_err() || ends {
                 return;
             }
@@ -129,7 +131,6 @@ fn collect(
     let mut all = vec![];
     loop {
         match pieces.recv_timeout(ROUND) {
-            Ok(Err(cause)) if cause.kind() == ErrorKind::Interrupted => {}
             Ok(piece) => all.extend(piece?),
             Err(RecvTimeoutError::Timeout) if goes_on()? => {}
             Err(_) => return Ok(all),

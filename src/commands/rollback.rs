@@ -6,7 +6,7 @@ mod secrets;
 use serde::Serialize;
 
 use super::configure::{CONFIGURE, Others};
-use super::release::host::{Told, converse, not_in_place};
+use super::release::host::{Asked, Told, converse, not_in_place};
 use super::run::RUN;
 use super::{deploy, provision, update};
 use crate::app::App;
@@ -211,7 +211,7 @@ fn talk(work: &mut Work, target: &Release, files: Option<&Bundle>) -> Result<Str
     let script = script(work).map_err(untouched)?;
     let next = secrets::as_next(work, target, files).map_err(untouched)?;
     let (ssh, env, store) = work.parts().map_err(untouched)?;
-    let asked = secrets::asked(ssh, target, files);
+    let asked = Asked::back(ssh, target.number, target.config.images.source, files);
     let mut applied = false;
     let talked = converse(ssh, &script, &asked, |told, input| {
         if told.manifest.as_ref() != Some(&target.manifest) {

@@ -88,6 +88,11 @@ impl<'a> Document<'a> {
         self.find(path).and_then(Value::as_boolean_lit).is_some_and(|literal| literal.value)
     }
 
+    /// Whether `false` stands at a path.
+    pub fn is_false(&self, path: &str) -> bool {
+        self.find(path).and_then(Value::as_boolean_lit).is_some_and(|literal| !literal.value)
+    }
+
     /// Whether a section is there and is not `null`.
     pub fn has(&self, path: &str) -> bool {
         self.find(path).is_some_and(|value| value.as_null_keyword().is_none())

@@ -10,7 +10,7 @@ use super::{name, schedule, secret};
 pub use addresses::one_host;
 use addresses::{check_bind_address, check_database_host, check_external_ip, check_host};
 use image::check_image;
-pub use image::tag;
+pub use image::{parts as image_parts, tag};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Debug)]

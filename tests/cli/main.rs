@@ -18,6 +18,7 @@ mod images;
 mod interrupt;
 mod locking;
 mod log;
+mod logins;
 mod logs;
 mod look;
 mod manual;

@@ -30,10 +30,16 @@ impl Host {
         fs::write(host.path("release.sh"), script.replace("root=/opt/torrust", &root)).unwrap();
         fs::create_dir(host.path("bin")).unwrap();
         for (name, text) in [("docker", DOCKER), ("systemctl", "#!/bin/sh\n")] {
-            fs::write(host.path("bin").join(name), text).unwrap();
-            fs::set_permissions(host.path("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            host.fake(name, text);
         }
         host
+    }
+
+    /// Puts a program in front of the real one.
+    fn fake(&self, program: &str, text: &str) {
+        let path = self.path("bin").join(program);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -156,13 +162,12 @@ fn what_a_release_replaced_outlives_its_being_cut_off() {
         let host = Host::new();
         assert!(host.release("first", "apply").status.success());
         fs::write(host.placed(), "by hand").unwrap();
-        let (cut, fake) = (host.path("cut"), host.path("bin").join(program));
+        let cut = host.path("cut");
         let text = format!(
             "#!/bin/sh\n[ ! -e {0} ] || {{ rm {0}; exit 1; }}\nexec /usr/bin/{program} \"$@\"\n",
             cut.display()
         );
-        fs::write(&fake, text).unwrap();
-        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+        host.fake(program, &text);
         fs::write(&cut, "").unwrap();
         let ran = host.release("second", "apply");
         assert!(!ran.status.success() && !cut.exists(), "{program}: {}", said(&ran));

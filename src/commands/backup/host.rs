@@ -2,6 +2,7 @@
 
 use super::id::{self, BackupId};
 use crate::bundle;
+use crate::digest::is_hex;
 use crate::error::{Code, Error, Result};
 use crate::process::{Cmd, Input, Ran, Stream};
 use crate::render::Templates;
@@ -150,7 +151,7 @@ fn backup(line: &str) -> Option<OnHost> {
     Some(OnHost {
         id: id.parse().ok()?,
         bytes: bytes.parse().ok()?,
-        sha256: id::is_hex(sum, 64).then(|| sum.to_owned()),
+        sha256: is_hex(sum, 64).then(|| sum.to_owned()),
         whole: (state != "unchecked").then_some(state == "ok"),
     })
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::digest::is_hex;
 use crate::error::{Code, Error, Result};
 
 /// When it was made, and of which release: `20260131T030000Z-12`. One that was brought to its host has the beginning of its
@@ -39,11 +40,6 @@ fn is_id(text: &str) -> bool {
             [time, release, checksum] => made(time) && digits(release) && is_hex(checksum, SUM_DIGITS),
             _ => false,
         }
-}
-
-/// Whether it is so many hexadecimal digits, as the host writes checksums.
-pub fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn unknown_form(text: &str) -> Error {

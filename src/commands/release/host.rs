@@ -95,20 +95,14 @@ impl Asked {
         Self { args: begin(ssh, source).into_iter().chain([lines]).chain(images).collect(), manifest }
     }
 
-    /// One that the host keeps.
+    /// One that the host keeps; with files, its images with these in the place of its own.
     #[must_use]
-    pub fn back(ssh: &Ssh, number: u64, source: ImageSource) -> Self {
+    pub fn back(ssh: &Ssh, number: u64, source: ImageSource, files: Option<&Bundle>) -> Self {
+        let manifest = files.map(Bundle::manifest);
+        let lines = manifest.as_ref().map(|manifest| manifest.lines().count().to_string());
         let back = ["back".to_owned(), number.to_string()];
-        Self { args: begin(ssh, source).into_iter().chain(back).collect(), manifest: String::new() }
-    }
-
-    /// The images of one that the host keeps, with these files.
-    #[must_use]
-    pub fn back_with(ssh: &Ssh, number: u64, source: ImageSource, bundle: &Bundle) -> Self {
-        let manifest = bundle.manifest();
-        let lines = manifest.lines().count().to_string();
-        let Self { args, .. } = Self::back(ssh, number, source);
-        Self { args: args.into_iter().chain([lines]).collect(), manifest }
+        let args = begin(ssh, source).into_iter().chain(back).chain(lines).collect();
+        Self { args, manifest: manifest.unwrap_or_default() }
     }
 }
 

@@ -2,12 +2,10 @@
 
 use super::Options;
 use crate::bundle::Bundle;
-use crate::commands::release::host::Asked;
 use crate::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::store::Release;
 use crate::story::Work;
-use crate::tools::ssh::Ssh;
 
 /// What to do where a release is healthy with the secrets of then alone.
 pub const CHECK: &str = "check the secrets that the configuration refers to: with the values of today nothing got healthy, and the next release has those again";
@@ -36,15 +34,6 @@ pub fn as_next(work: &mut Work, target: &Release, files: Option<&Bundle>) -> Res
         return Ok(Release { secrets: target.secrets.clone(), ..of(target.manifest.clone()) });
     };
     Ok(of(sha256(files.manifest())).with_secrets(&work.revealed()?.config))
-}
-
-/// What `release.sh` is asked for.
-pub fn asked(ssh: &Ssh, target: &Release, files: Option<&Bundle>) -> Asked {
-    let (number, source) = (target.number, target.config.images.source);
-    match files {
-        Some(files) => Asked::back_with(ssh, number, source, files),
-        None => Asked::back(ssh, number, source),
-    }
 }
 
 /// What is sent to be put in place.

@@ -1,17 +1,26 @@
 //! References to images, by the grammar of <https://pkg.go.dev/github.com/distribution/reference>.
 
 use super::{Verdict, flaw};
+use crate::digest::is_hex;
 
 /// The longest name, with its registry, in characters.
 const LONGEST_NAME: usize = 255;
 
-pub(super) fn check_image(text: &str) -> Verdict {
-    let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+/// A reference's name with its registry, its tag and its digest.
+#[must_use]
+pub fn parts(image: &str) -> (&str, Option<&str>, Option<&str>) {
+    let (rest, digest) = image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
     // A colon before the last slash belongs to the registry's port.
     let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let colon = rest[last..].find(':').map(|colon| last + colon);
-    let (name, wanted) = colon.map_or((rest, None), |colon| (&rest[..colon], Some(&rest[colon + 1..])));
-    if is_name(name) && wanted.is_none_or(is_tag) && digest.is_none_or(is_digest) {
+    match rest[last..].find(':') {
+        Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..]), digest),
+        None => (rest, None, digest),
+    }
+}
+
+pub(super) fn check_image(text: &str) -> Verdict {
+    let (name, tag, digest) = parts(text);
+    if is_name(name) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest) {
         return Ok(());
     }
     flaw(
@@ -37,10 +46,7 @@ fn is_tag(text: &str) -> bool {
 }
 
 fn is_digest(text: &str) -> bool {
-    let hex = |hash: &str| {
-        hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    text.strip_prefix("sha256:").is_some_and(hex)
+    text.strip_prefix("sha256:").is_some_and(|hash| is_hex(hash, 64))
 }
 
 fn is_name(text: &str) -> bool {

@@ -20,6 +20,12 @@ fn driver(report: &Report) -> Option<String> {
     text(report, "driver")
 }
 
+/// Whether the server is the stack's own, which has the name of its driver. On one of their own, users may choose its
+/// administrator.
+fn is_of_stack(report: &Report) -> bool {
+    text(report, "host") == driver(report)
+}
+
 /// What a name on the MySQL server cannot have.
 fn unfit_for_a_name(c: char) -> bool {
     c.is_control() || c > '\u{ffff}'
@@ -60,9 +66,7 @@ fn mysql_takes_the_user(report: &mut Report, name: &str) {
     if name.chars().count() > 32 {
         report.error(&path, "MySQL takes a user's name of at most 32 characters", "shorten it");
     }
-    // On a server of their own, users may choose its administrator.
-    let of_stack = text(report, "host").as_deref() == Some("mysql");
-    if of_stack && (name.eq_ignore_ascii_case("root") || name.starts_with("mysql.")) {
+    if is_of_stack(report) && (name.eq_ignore_ascii_case("root") || name.starts_with("mysql.")) {
         report.error(&path, format!("`{name}` is a user of the MySQL server itself"), fix);
     }
 }
@@ -81,9 +85,7 @@ fn postgresql_takes_the_names(report: &mut Report) {
             let what = format!("PostgreSQL takes names of at most {POSTGRESQL_NAME_LIMIT} bytes");
             report.error(&path, what, "shorten it");
         }
-        // On a server of their own, users may choose its administrator.
-        let of_stack = text(report, "host").as_deref() == Some("postgresql");
-        if of_stack && is_of_postgresql(field, &name) {
+        if is_of_stack(report) && is_of_postgresql(field, &name) {
             report.error(
                 &path,
                 format!("`{name}` belongs to the PostgreSQL server itself"),

@@ -115,10 +115,7 @@ fn tls_proxy_is_a_reverse_proxy(report: &mut Report) {
     for index in 0..report.document.count("tracker.http_trackers") {
         let tracker = format!("tracker.http_trackers[{index}]");
         let path = format!("{tracker}.network.on_reverse_proxy");
-        let is_false = report.document.find(&path).and_then(jsonc_parser::ast::Value::as_boolean_lit);
-        if is_false.is_some_and(|literal| !literal.value)
-            && report.document.is_true(&format!("{tracker}.use_tls_proxy"))
-        {
+        if report.document.is_false(&path) && report.document.is_true(&format!("{tracker}.use_tls_proxy")) {
             report.error(
                 &path,
                 "behind the TLS proxy each peer would have the proxy's address",
@@ -131,8 +128,7 @@ fn tls_proxy_is_a_reverse_proxy(report: &mut Report) {
 /// Prometheus reads the swarm's figures, which this setting switches off.
 fn panels_have_their_figures(report: &mut Report) {
     let path = "tracker.core.tracker_usage_statistics";
-    let value = report.document.find(path).and_then(jsonc_parser::ast::Value::as_boolean_lit);
-    if value.is_some_and(|value| !value.value) && report.document.has("prometheus") {
+    if report.document.is_false(path) && report.document.has("prometheus") {
         let what = "without it Prometheus gets no figures of torrents, peers and completed downloads";
         report.warning(path, what, "remove it, or remove `prometheus`");
     }

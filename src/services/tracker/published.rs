@@ -1,5 +1,6 @@
 //! The tracker's published images: which hosts can run them.
 
+use crate::config::formats::image_parts;
 use crate::error::{Code, Error, Result};
 
 /// The repository of the published images, as references name it.
@@ -23,12 +24,7 @@ pub fn check_host(image: &str, architecture: &str) -> Result<()> {
 /// Whether a host of this architecture can run the image, as far as its name tells.
 #[must_use]
 pub fn fits(image: &str, architecture: &str) -> bool {
-    let repository = image.split('@').next().unwrap_or(image);
-    let name = match repository.rfind(':') {
-        Some(colon) if !repository[colon..].contains('/') => &repository[..colon],
-        _ => repository,
-    };
-    architecture != "aarch64" || !REPOSITORIES.contains(&name)
+    architecture != "aarch64" || !REPOSITORIES.contains(&image_parts(image).0)
 }
 
 #[cfg(test)]

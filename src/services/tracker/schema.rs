@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::formats::image_parts;
 use crate::config::{Config, SchemaChoice};
 use crate::store::Environment;
 
@@ -45,7 +46,7 @@ impl Schema {
     /// The schema that an image of this reference most likely wants: release 3.0.0 is the only one with the older schema.
     #[must_use]
     pub fn of_reference(image: &str) -> Self {
-        let (_, tag) = name_and_tag(image);
+        let (_, tag, _) = image_parts(image);
         if matches!(tag, Some("3.0.0" | "v3.0.0" | "3.0" | "v3")) { Self::V2 } else { Self::V3 }
     }
 
@@ -94,7 +95,7 @@ impl Environment {
         let image: &str = &self.config.images.tracker;
         match &self.choices.image_tag {
             None => image.to_owned(),
-            Some(tag) => format!("{}:{tag}", name_and_tag(image).0),
+            Some(tag) => format!("{}:{tag}", image_parts(image).0),
         }
     }
 
@@ -114,17 +115,6 @@ impl Environment {
             (None, Some(image)) => (image.schema, Reason::Image(image.found)),
             (None, None) => (Schema::of_reference(&reference), Reason::Reference),
         }
-    }
-}
-
-/// An image's name, with its registry, and its tag; a digest is left out.
-fn name_and_tag(image: &str) -> (&str, Option<&str>) {
-    let image = image.split('@').next().unwrap_or(image);
-    // A colon before the last slash belongs to the registry's port.
-    let name_from = image.rfind('/').map_or(0, |slash| slash + 1);
-    match image[name_from..].find(':') {
-        Some(colon) => (&image[..name_from + colon], Some(&image[name_from + colon + 1..])),
-        None => (image, None),
     }
 }
 
